@@ -1,0 +1,2 @@
+//! Sabir.
+pub mod model;

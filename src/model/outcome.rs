@@ -1,0 +1,75 @@
+//! What became of a command: a reply in the model's words, or a fault.
+
+use super::fault::Fault;
+use super::message::{Channel, Message, Person, Window};
+use super::record::{Slot, Text, Time, record};
+
+record! {
+    /// Nothing but success.
+    Done {}
+
+    /// A session or a token, and who it stands for.
+    Session {
+        /// The session's id, where the dialect has sessions.
+        id: Text,
+        /// False when an existing session was handed out again.
+        fresh: Option<bool>,
+        /// The token that later requests carry.
+        token: Text,
+        refresh_token: Text,
+        scope: Text,
+        created_at: Option<Time>,
+        expires_at: Option<Time>,
+        /// Seconds from creation to expiry.
+        lifetime: Option<i64>,
+        person: Person,
+    }
+
+    OneMessage { message: Message }
+
+    /// A list of messages, oldest first.
+    Messages { messages: Vec<Message>, window: Window }
+
+    OneChannel { channel: Channel }
+
+    Channels { channels: Vec<Channel>, window: Window }
+
+    OnePerson { person: Person }
+
+    People { people: Vec<Person>, window: Window }
+
+    /// What a moderator did.
+    Moderation {
+        id: Text,
+        action: Text,
+        channel: Text,
+        message: Message,
+        person: Person,
+        moderator: Person,
+        created_at: Option<Time>,
+    }
+}
+
+macro_rules! replies {
+    ($($reply:ident),*) => {
+        /// A success, in the model's words.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Reply { $($reply($reply)),* }
+
+        impl Reply {
+            pub fn slot(&self) -> &dyn Slot {
+                match self { $(Reply::$reply(record) => record),* }
+            }
+            pub fn slot_mut(&mut self) -> &mut dyn Slot {
+                match self { $(Reply::$reply(record) => record),* }
+            }
+        }
+    };
+}
+
+replies!(
+    Done, Session, OneMessage, Messages, OneChannel, Channels, OnePerson, People, Moderation
+);
+
+/// What became of a command.
+pub type Outcome = Result<Reply, Fault>;
