@@ -1,0 +1,122 @@
+//! Text as each place on the wire wants it: JSON strings in two styles, and percent-encoding.
+//!
+//! JSON strings are written here rather than by `serde_json` because one dialect's clients sign and compare bodies
+//! byte for byte, in a style of its own: `/` as `\/` and everything beyond ASCII as `\uXXXX`.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// How a dialect's server writes JSON text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    #[default]
+    Plain,
+    /// As PHP's `json_encode` does by default.
+    Php,
+}
+
+/// Which bytes stand for themselves inside a JSON string of the plain style.
+const PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        plain[byte] = false;
+        byte += 1;
+    }
+    plain[b'"' as usize] = false;
+    plain[b'\\' as usize] = false;
+    plain
+};
+
+/// Writes the text as a JSON string, quotes included.
+pub fn json_text(text: &str, style: Style, out: &mut Vec<u8>) {
+    out.push(b'"');
+    match style {
+        Style::Plain => plain(text, out),
+        Style::Php => php(text, out),
+    }
+    out.push(b'"');
+}
+
+/// The plain style, into a text.
+pub fn json_string(text: &str, out: &mut String) {
+    let mut bytes = std::mem::take(out).into_bytes();
+    json_text(text, Style::Plain, &mut bytes);
+    // Escaping writes ASCII between whole pieces of a `str`, so the bytes stay UTF-8.
+    *out = String::from_utf8(bytes).unwrap_or_default();
+}
+
+fn plain(text: &str, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, &byte) in bytes.iter().enumerate() {
+        if PLAIN[byte as usize] {
+            continue;
+        }
+        out.extend_from_slice(&bytes[from..at]);
+        from = at + 1;
+        control(byte, out);
+    }
+    out.extend_from_slice(&bytes[from..]);
+}
+
+fn php(text: &str, out: &mut Vec<u8>) {
+    for char in text.chars() {
+        match char {
+            '/' => out.extend_from_slice(b"\\/"),
+            '\u{7f}' => out.push(0x7f),
+            ' '..='~' if char != '"' && char != '\\' => out.push(char as u8),
+            _ if char.is_ascii() => control(char as u8, out),
+            _ => {
+                for unit in char.encode_utf16(&mut [0; 2]) {
+                    unicode(*unit, out);
+                }
+            }
+        }
+    }
+}
+
+fn control(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        0x08 => out.extend_from_slice(b"\\b"),
+        0x0c => out.extend_from_slice(b"\\f"),
+        _ => unicode(u16::from(byte), out),
+    }
+}
+
+fn unicode(unit: u16, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.extend_from_slice(b"\\u");
+    for shift in [12, 8, 4, 0] {
+        out.push(HEX[usize::from(unit >> shift & 0xf)]);
+    }
+}
+
+/// What stands for itself in a path segment or a query string: RFC 3986's unreserved characters.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Query strings also keep the marks of nested names readable.
+const QUERY: &AsciiSet = &UNRESERVED.remove(b'$').remove(b'[').remove(b']').remove(b':');
+
+pub fn percent(text: &str, out: &mut Vec<u8>) {
+    for piece in utf8_percent_encode(text, UNRESERVED) {
+        out.extend_from_slice(piece.as_bytes());
+    }
+}
+
+pub fn query(text: &str, out: &mut Vec<u8>) {
+    for piece in utf8_percent_encode(text, QUERY) {
+        out.extend_from_slice(piece.as_bytes());
+    }
+}
+
+/// `application/x-www-form-urlencoded`, a blank as `+`.
+pub fn form(text: &str, out: &mut Vec<u8>) {
+    for piece in form_urlencoded::byte_serialize(text.as_bytes()) {
+        out.extend_from_slice(piece.as_bytes());
+    }
+}

@@ -1,0 +1,277 @@
+//! A dialect, compiled: its doors, exchanges, shapes and faults, ready for both roles.
+//!
+//! Made by [`mapping`](super::mapping) once; read by [`server`](super::server) and [`client`](super::client) for every
+//! request. Nothing here is looked up by name any more, and nothing here acts.
+
+use http::{HeaderName, Method};
+
+use super::escape::Style;
+use super::template::{Derive, Placeholder, Root, Shape, Source, Template};
+use crate::model::record::Value;
+use crate::model::{Kind, Operation, Profile, Text};
+
+#[derive(Clone, Debug, Default)]
+pub struct Dialect {
+    pub name: Text,
+    /// What it is, in one line.
+    pub about: String,
+    pub profile: Profile,
+    pub style: Style,
+    pub query: QueryKind,
+    /// Body kinds that `params` are read from; a client writes the first.
+    pub bodies: Vec<BodyKind>,
+    pub doors: Vec<Door>,
+    /// What every request carries.
+    pub every: Parts,
+    /// Headers of every reply, faults included.
+    pub reply_header: Vec<(HeaderName, Template)>,
+    pub auth: Vec<Auth>,
+    pub shapes: Vec<Shape>,
+    pub exchanges: Vec<Exchange>,
+    pub faults: Vec<FaultForm>,
+}
+
+/// A prefix of paths that the dialect answers at.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    pub name: Text,
+    pub path: Box<str>,
+    /// Prefixes below which even unknown paths are answered in this dialect.
+    pub owns: Vec<Box<str>>,
+    /// Replies carry a nonce.
+    pub nonce: bool,
+    pub seal: Option<Seal>,
+}
+
+/// How replies of a door are sealed against tampering.
+#[derive(Clone, Debug)]
+pub struct Seal {
+    pub header: HeaderName,
+    /// Written instead when the session brought no key.
+    pub missing: Box<str>,
+}
+
+/// Which key seals a reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SealKey {
+    /// What the client and the server made together when the session was opened.
+    #[default]
+    Session,
+    /// The application's own secret.
+    Application,
+    None,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueryKind {
+    #[default]
+    Plain,
+    /// `a[b]=c` trees with typed values, as Feathers clients write them.
+    Feathers,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    Json,
+    Form,
+    Multipart,
+}
+
+/// Which role an entry is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    #[default]
+    Both,
+    Server,
+    Client,
+}
+
+impl Role {
+    pub fn serves(self) -> bool {
+        self != Role::Client
+    }
+    pub fn calls(self) -> bool {
+        self != Role::Server
+    }
+}
+
+/// The places of a request that templates fill.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    pub query: Option<Template>,
+    pub form: Option<Template>,
+    pub json: Option<Template>,
+    /// Names are lower case.
+    pub header: Vec<(HeaderName, Template)>,
+    pub params: Option<Template>,
+    /// A member whose value is the JSON text of the template.
+    pub form_json: Option<(Box<str>, Template)>,
+    pub params_json: Option<(Box<str>, Template)>,
+}
+
+impl Parts {
+    /// Every placeholder of every place.
+    pub fn placeholders<'p>(&'p self, found: &mut Vec<&'p Placeholder>) {
+        let bodies = [&self.query, &self.form, &self.json, &self.params].into_iter().flatten();
+        let members = [&self.form_json, &self.params_json].into_iter().flatten().map(|(_, template)| template);
+        let headers = self.header.iter().map(|(_, template)| template);
+        bodies.chain(members).chain(headers).for_each(|template| template.placeholders(found));
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Auth {
+    pub parts: Parts,
+    pub role: Role,
+}
+
+/// What a request of an exchange means.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    Command(Operation),
+    /// A fixed reply.
+    Answer,
+    /// A fixed fault.
+    Refuse { kind: Kind, message: Box<str> },
+}
+
+/// One request and its reply, for both roles.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub action: Action,
+    pub role: Role,
+    /// Doors by index; empty means all.
+    pub doors: Vec<usize>,
+    /// The first is written, any is read.
+    pub methods: Vec<Method>,
+    pub path: Vec<Segment>,
+    pub parts: Parts,
+    /// The fields that must be present for a client to choose this entry.
+    pub when: Vec<Source>,
+    /// Fields that the command must have with these values for a client to choose this entry; reading it sets them.
+    pub given: Vec<(Source, Given)>,
+    pub derive: Vec<Derive>,
+    pub reply: ReplyForm,
+    /// Shapes of the reply's body that are only read.
+    pub also: Vec<Template>,
+    pub seal: SealKey,
+    /// Constants that select this exchange, as (place, value); more win over fewer.
+    pub constants: Vec<(String, String)>,
+    /// Another entry with the same request, to be rendered when its `when` holds.
+    pub twin: Option<usize>,
+    /// Where in the file it stands, for messages.
+    pub place: usize,
+}
+
+impl Exchange {
+    pub fn operation(&self) -> Option<Operation> {
+        match self.action {
+            Action::Command(operation) => Some(operation),
+            _ => None,
+        }
+    }
+
+    /// Does the request carry a credential of its own, so that no other is to be sent with it?
+    pub fn carries_credential(&self) -> bool {
+        let mut placeholders = Vec::new();
+        self.parts.placeholders(&mut placeholders);
+        for segment in &self.path {
+            if let Segment::Template(template) = segment {
+                template.placeholders(&mut placeholders);
+            }
+        }
+        placeholders.iter().any(|placeholder| placeholder.source.root == Root::Credential)
+    }
+
+    pub fn at_door(&self, door: usize) -> bool {
+        self.doors.is_empty() || self.doors.contains(&door)
+    }
+}
+
+/// A value that an exchange stands for without spelling it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Given {
+    Text(Text),
+    Int(i64),
+    Bool(bool),
+}
+
+impl Given {
+    pub fn value(&self) -> Value<'_> {
+        match self {
+            Given::Text(text) => Value::Text(text),
+            Given::Int(int) => Value::Int(*int),
+            Given::Bool(flag) => Value::Bool(*flag),
+        }
+    }
+
+    pub fn equals(&self, value: Value<'_>) -> bool {
+        match (self, value) {
+            (Given::Text(text), Value::Text(other)) => text == other,
+            (Given::Int(int), Value::Int(other)) => *int == other,
+            (Given::Bool(flag), Value::Bool(other)) => *flag == other,
+            _ => false,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub enum Segment {
+    Literal(Box<str>),
+    Template(Template),
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct ReplyForm {
+    /// Written: this or 200. Read: this, or any 2xx when absent.
+    pub status: Option<u16>,
+    pub header: Vec<(HeaderName, Template)>,
+    pub body: ReplyBody,
+}
+
+#[derive(Clone, Debug, Default)]
+pub enum ReplyBody {
+    #[default]
+    Empty,
+    Json(Template),
+    Text(Template),
+}
+
+/// How a fault looks on the wire.
+#[derive(Clone, Debug)]
+pub struct FaultForm {
+    pub kind: Kind,
+    /// Empty means any.
+    pub on: Vec<Operation>,
+    pub field: Option<Box<str>>,
+    pub doors: Vec<usize>,
+    pub role: Role,
+    /// Was a status written down? Then reading demands it.
+    pub status: Option<u16>,
+    pub header: Vec<(HeaderName, Template)>,
+    pub body: ReplyBody,
+    pub seal: SealKey,
+    /// Constants that tell it from other faults when read.
+    pub constants: usize,
+}
+
+impl Dialect {
+    pub fn door(&self, name: &str) -> Option<usize> {
+        self.doors.iter().position(|door| door.name == name)
+    }
+
+    /// The exchanges that carry an operation in a role, in file order.
+    pub fn exchanges_of(&self, operation: Operation) -> impl Iterator<Item = (usize, &Exchange)> {
+        self.exchanges.iter().enumerate().filter(move |(_, exchange)| exchange.operation() == Some(operation))
+    }
+
+    /// Can this dialect, as an upstream, carry the operation at all?
+    pub fn calls(&self, operation: Operation) -> bool {
+        self.exchanges_of(operation).any(|(_, exchange)| exchange.role.calls())
+    }
+
+    /// Can a client of this dialect ask for the operation?
+    pub fn serves(&self, operation: Operation) -> bool {
+        self.exchanges_of(operation).any(|(_, exchange)| exchange.role.serves())
+    }
+}

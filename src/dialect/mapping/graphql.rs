@@ -1,0 +1,283 @@
+//! GraphQL entries as a client: a field of a schema becomes an ordinary exchange.
+//!
+//! The query's text is made here, once, out of the schema and the shapes: variables typed as the schema types the
+//! arguments, and a selection of just what the reply's template reads. What is left for run time is a POST of JSON like
+//! any other. Answering GraphQL is another matter and not done here.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use async_graphql_parser::parse_schema;
+use async_graphql_parser::types::{FieldDefinition, ServiceDocument, TypeKind, TypeSystemDefinition};
+use http::Method;
+
+use super::Loader;
+use super::names::Names;
+use super::table::{Table, Value, unknown};
+use crate::diagnose::Problems;
+use crate::dialect::escape::{self, Style};
+use crate::dialect::exchange::*;
+use crate::dialect::tape::Tree;
+use crate::dialect::template::{Constant, Member, Root, Template};
+use crate::model::Operation;
+use crate::model::record::Type;
+
+/// A GraphQL schema, as far as queries are made from it.
+#[derive(Default)]
+pub struct Schema {
+    /// Type name → field name → definition.
+    fields: HashMap<String, HashMap<String, FieldDefinition>>,
+    query: String,
+    mutation: String,
+}
+
+impl Schema {
+    /// Reads a schema's text; no text is a schema without types.
+    pub fn of(text: Option<&str>, problems: &mut Problems) -> Schema {
+        let Some(text) = text else { return Schema::default() };
+        match parse_schema(text) {
+            Ok(document) => Schema::collect(document),
+            Err(error) => {
+                problems.at(0..0, format!("the GraphQL schema beside this mapping cannot be read: {error}"), "");
+                Schema::default()
+            }
+        }
+    }
+
+    fn collect(document: ServiceDocument) -> Schema {
+        let mut schema = Schema { query: "Query".into(), mutation: "Mutation".into(), ..Schema::default() };
+        for definition in document.definitions {
+            match definition {
+                TypeSystemDefinition::Schema(roots) => {
+                    if let Some(query) = &roots.node.query {
+                        schema.query = query.node.to_string();
+                    }
+                    if let Some(mutation) = &roots.node.mutation {
+                        schema.mutation = mutation.node.to_string();
+                    }
+                }
+                TypeSystemDefinition::Type(definition) => {
+                    let fields = match definition.node.kind {
+                        TypeKind::Object(object) => object.fields,
+                        TypeKind::Interface(interface) => interface.fields,
+                        _ => continue,
+                    };
+                    let fields =
+                        fields.into_iter().map(|field| (field.node.name.node.to_string(), field.node)).collect();
+                    schema.fields.insert(definition.node.name.node.to_string(), fields);
+                }
+                TypeSystemDefinition::Directive(_) => {}
+            }
+        }
+        schema
+    }
+
+    fn field(&self, place: &str) -> Option<&FieldDefinition> {
+        let (of, field) = place.split_once('.')?;
+        self.fields.get(of)?.get(field)
+    }
+}
+
+/// A field with its arguments, on the way from the root to what is wanted.
+struct Step<'s> {
+    name: String,
+    definition: &'s FieldDefinition,
+    arguments: Vec<Member>,
+}
+
+impl Loader<'_> {
+    pub fn graphql_exchange(
+        &mut self,
+        mut table: Table<'_, '_>,
+        field: &Value<'_>,
+        operation: Operation,
+        dialect: &Dialect,
+        schema: &Schema,
+    ) -> Option<Exchange> {
+        let names = Names { credential: true, ..Names::of(operation.command_schema()) };
+        let place = super::table::text(field, &mut self.problems)?;
+        let mut steps = Vec::new();
+        if let Some(mut via) = table.get("via").and_then(|value| Table::of(value, &mut self.problems)) {
+            let (field, span) = via.text("field", &mut self.problems)?;
+            steps.push(self.step(field, span, via.get("arguments"), &names, schema)?);
+            via.finish(&mut self.problems);
+        }
+        steps.push(self.step(place, field.span(), table.get("arguments"), &names, schema)?);
+        let root = keyword(place, schema, steps.len());
+        let Some(keyword) = root else {
+            self.problems.at(
+                field.span(),
+                format!("`{place}` is not a field of a root type"),
+                "add via = { field = \"RootType.field\", arguments = { … } }, the way there",
+            );
+            return None;
+        };
+        let reply_names =
+            Names { request: Some(operation.command_schema()), ..Names::of(operation.reply_schema()) };
+        let reply = table.get("reply").map(|value| self.template(value, &reply_names));
+        // The rest of the entry is read as of any other; its request line is ours.
+        let mut exchange = self.exchange_parts(table, operation);
+        let reply = reply.unwrap_or(Template::Object(Vec::new()));
+        let text = query_text(keyword, &steps, &reply, &dialect.shapes);
+        let variables = steps.iter().flat_map(|step| step.arguments.iter().cloned()).collect();
+        exchange.parts.json = Some(Template::Object(vec![
+            member("query", Template::Constant(Constant::new(Tree::Text(text), self.style)), self.style),
+            member("variables", Template::Object(variables), self.style),
+        ]));
+        let body = steps.iter().rev().fold(reply, |inner, step| {
+            Template::Object(vec![member(&step.name, inner, self.style)])
+        });
+        let body = Template::Object(vec![member("data", body, self.style)]);
+        exchange.reply = ReplyForm { body: ReplyBody::Json(body), ..ReplyForm::default() };
+        exchange.constants = super::overlap::constants(&exchange);
+        Some(exchange)
+    }
+
+    fn step<'s>(
+        &mut self,
+        place: &str,
+        span: std::ops::Range<usize>,
+        arguments: Option<&Value<'_>>,
+        names: &Names,
+        schema: &'s Schema,
+    ) -> Option<Step<'s>> {
+        let Some(definition) = schema.field(place) else {
+            let known: Vec<String> = schema
+                .fields
+                .iter()
+                .flat_map(|(of, fields)| fields.keys().map(move |field| format!("{of}.{field}")))
+                .collect();
+            unknown(&mut self.problems, span, "field of the schema", place, known.iter().map(String::as_str));
+            return None;
+        };
+        let mut members = Vec::new();
+        if let Some(table) = arguments.and_then(|value| value.get_ref().as_table()) {
+            for (name, value) in table.iter() {
+                let known = definition.arguments.iter().map(|argument| argument.node.name.node.as_str());
+                if !known.clone().any(|argument| argument == name.get_ref()) {
+                    unknown(&mut self.problems, name.span(), "argument", name.get_ref(), known);
+                    continue;
+                }
+                members.push(self.member(name.get_ref(), name.span(), value, names));
+            }
+        }
+        Some(Step { name: definition.name.node.to_string(), definition, arguments: members })
+    }
+
+    fn exchange_parts(&mut self, mut table: Table<'_, '_>, operation: Operation) -> Exchange {
+        let names = Names { credential: true, ..Names::of(operation.command_schema()) };
+        let when = self.when(&mut table, &names);
+        let given = self.given(&mut table, &names);
+        self.role(&mut table);
+        let doors = self.entry_doors(&mut table);
+        let place = table.span.start;
+        table.finish(&mut self.problems);
+        Exchange {
+            action: Action::Command(operation),
+            // What a client of ours asks is any query text; that is not matched against ours.
+            role: Role::Client,
+            doors,
+            methods: vec![Method::POST],
+            path: Vec::new(),
+            parts: Parts::default(),
+            when,
+            given,
+            derive: Vec::new(),
+            reply: ReplyForm::default(),
+            also: Vec::new(),
+            seal: SealKey::None,
+            constants: Vec::new(),
+            twin: None,
+            place,
+        }
+    }
+}
+
+/// The keyword of the operation that a field at the root belongs to.
+fn keyword(place: &str, schema: &Schema, steps: usize) -> Option<&'static str> {
+    let of = place.split_once('.').map_or("", |(of, _)| of);
+    match of {
+        _ if steps > 1 => Some("query"),
+        _ if of == schema.query => Some("query"),
+        _ if of == schema.mutation => Some("mutation"),
+        _ => None,
+    }
+}
+
+fn member(name: &str, template: Template, style: Style) -> Member {
+    let mut lead = Vec::new();
+    escape::json_text(name, style, &mut lead);
+    lead.push(b':');
+    Member { names: vec![name.into()], dynamic: None, lead: lead.into(), selects: template.selects(), template }
+}
+
+/// The body of an error answer: what clients compare is the message.
+pub fn error(words: Template, style: Style) -> Template {
+    let error = Template::Object(vec![member("message", words, style)]);
+    Template::Object(vec![member("errors", Template::Array(vec![error]), style)])
+}
+
+fn query_text(keyword: &str, steps: &[Step<'_>], reply: &Template, shapes: &[crate::dialect::template::Shape]) -> String {
+    let mut variables = Vec::new();
+    for step in steps {
+        for argument in &step.arguments {
+            let name = argument.names.first().map_or("", |name| name);
+            let definition = step.definition.arguments.iter().find(|known| known.node.name.node.as_str() == name);
+            let kind = definition.map(|known| known.node.ty.node.to_string()).unwrap_or_default();
+            variables.push(format!("${name}:{kind}"));
+        }
+    }
+    let mut text = keyword.to_owned();
+    if !variables.is_empty() {
+        let _ = write!(text, "({})", variables.join(","));
+    }
+    for step in steps {
+        let arguments: Vec<String> = step
+            .arguments
+            .iter()
+            .filter_map(|argument| argument.names.first().map(|name| format!("{name}:${name}")))
+            .collect();
+        let _ = write!(text, "{{{}", step.name);
+        if !arguments.is_empty() {
+            let _ = write!(text, "({})", arguments.join(","));
+        }
+    }
+    text.push_str(&selection(reply, shapes));
+    text.push_str(&"}".repeat(steps.len()));
+    text
+}
+
+/// Is there nothing in it to be read?
+fn nobodys(template: &Template) -> bool {
+    match template {
+        Template::Constant(_) => true,
+        Template::Placeholder(placeholder) => placeholder.source.root == Root::Nobody,
+        Template::Object(members) => members.iter().all(|member| nobodys(&member.template)),
+        _ => false,
+    }
+}
+
+/// What a template reads, as a selection in braces; nothing for a scalar.
+fn selection(template: &Template, shapes: &[crate::dialect::template::Shape]) -> String {
+    match template {
+        Template::Object(members) => {
+            let fields: Vec<String> = members
+                .iter()
+                .filter(|member| !nobodys(&member.template))
+                .filter_map(|member| {
+                    Some(format!("{}{}", member.names.first()?, selection(&member.template, shapes)))
+                })
+                .collect();
+            format!("{{{}}}", fields.join(" "))
+        }
+        Template::Placeholder(placeholder) if matches!(placeholder.source.kind, Type::Record(_)) => {
+            match placeholder.shape.and_then(|shape| shapes.get(shape)) {
+                Some(shape) => selection(&shape.template, shapes),
+                None => String::new(),
+            }
+        }
+        Template::Each { item, .. } => selection(item, shapes),
+        Template::Array(elements) => elements.first().map(|element| selection(element, shapes)).unwrap_or_default(),
+        _ => String::new(),
+    }
+}

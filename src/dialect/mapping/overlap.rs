@@ -1,0 +1,110 @@
+//! Which of several exchanges with one path a request means, settled when the mapping is loaded.
+//!
+//! Constants select. The entry whose constants contain the other's wins, so entries are tried in the order of how many
+//! they have; entries that could both be meant by one request are an error, unless they are twins: the same request
+//! and command, with replies that `when` tells apart.
+
+use std::collections::BTreeSet;
+
+use super::Loader;
+use crate::dialect::exchange::*;
+use crate::dialect::template::Template;
+
+/// The constants that select an exchange, each with its place; which kind of body it has counts as one.
+pub fn constants(exchange: &Exchange) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let parts = &exchange.parts;
+    let whole = [("query", &parts.query), ("form", &parts.form), ("json", &parts.json), ("params", &parts.params)];
+    for (place, template) in whole {
+        if let Some(template) = template {
+            template.constants(place, &mut found);
+        }
+    }
+    for (place, member) in [("form", &parts.form_json), ("params", &parts.params_json)] {
+        if let Some((name, template)) = member {
+            template.constants(&format!("{place}.{name}"), &mut found);
+        }
+    }
+    for (name, template) in &parts.header {
+        template.constants(&format!("header.{name}"), &mut found);
+    }
+    if let Some(body) = body_kind(parts) {
+        found.push(("body".into(), body.into()));
+    }
+    found
+}
+
+/// What the request's body must look like to be read at all.
+fn body_kind(parts: &Parts) -> Option<&'static str> {
+    match (&parts.json, &parts.form, &parts.form_json) {
+        (Some(Template::Array(_) | Template::Each { .. }), ..) => Some("a JSON array"),
+        (Some(_), ..) => Some("a JSON object"),
+        (_, Some(_), _) | (.., Some(_)) => Some("a form"),
+        _ => None,
+    }
+}
+
+impl Loader<'_> {
+    /// Finds twins and overlaps.
+    pub fn settle(&mut self, exchanges: &mut [Exchange]) {
+        for later in 1..exchanges.len() {
+            for earlier in 0..later {
+                let (first, second) = (&exchanges[earlier], &exchanges[later]);
+                if !could_meet(first, second) {
+                    continue;
+                }
+                let (left, right) = (set(first), set(second));
+                if contradict(&left, &right) || (left != right && (left.is_subset(&right) || right.is_subset(&left))) {
+                    continue;
+                }
+                if left == right && is_twin(first, second) {
+                    if exchanges[earlier].twin.is_none() {
+                        exchanges[earlier].twin = Some(later);
+                    }
+                    break;
+                }
+                let place = second.place;
+                let line = self.problems.place(first.place);
+                self.problems.at(
+                    place..place + 1,
+                    "one request could mean this entry and another",
+                    format!("the other stands at {line}; tell them apart by a constant, a path, a method or a door"),
+                );
+            }
+        }
+    }
+}
+
+type Constants<'e> = BTreeSet<(&'e str, &'e str)>;
+
+fn set(exchange: &Exchange) -> Constants<'_> {
+    exchange.constants.iter().map(|(place, value)| (place.as_str(), value.as_str())).collect()
+}
+
+fn contradict(left: &Constants<'_>, right: &Constants<'_>) -> bool {
+    left.iter().any(|(place, value)| right.iter().any(|(other, wanted)| place == other && value != wanted))
+}
+
+/// Same method, door and path, and both served.
+fn could_meet(first: &Exchange, second: &Exchange) -> bool {
+    first.role.serves()
+        && second.role.serves()
+        && first.methods.iter().any(|method| second.methods.contains(method))
+        && (first.doors.is_empty()
+            || second.doors.is_empty()
+            || first.doors.iter().any(|door| second.doors.contains(door)))
+        && first.path.len() == second.path.len()
+        && first.path.iter().zip(&second.path).all(|(left, right)| match (left, right) {
+            (Segment::Literal(left), Segment::Literal(right)) => left == right,
+            (Segment::Template(_), Segment::Template(_)) => true,
+            // Static segments beat parameters.
+            _ => false,
+        })
+}
+
+/// Same command, and told apart when the reply is rendered.
+fn is_twin(first: &Exchange, second: &Exchange) -> bool {
+    first.operation().is_some()
+        && first.operation() == second.operation()
+        && (!first.when.is_empty() || !second.when.is_empty())
+}

@@ -1,0 +1,137 @@
+//! Query strings and forms, read strictly: what is not UTF-8 is refused rather than mended, because two different ids
+//! could become one.
+//!
+//! Feathers clients spell trees and types in a query string (`$sort[createdAt]=-1`, `$limit[$coerce][type]=number`,
+//! `$total=#true`); [`feathers`] gives back the values they mean. The forms were seen on the wire of the two SDKs named
+//! in the mapping that uses this.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::tape::{Tape, Tree};
+
+/// Deeper nesting than any client writes.
+const MAX_DEPTH: usize = 8;
+
+/// A query string or form is not UTF-8 after decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotUtf8;
+
+/// Decodes the pairs of a query string or an urlencoded body.
+///
+/// # Errors
+/// A name or a value is not UTF-8.
+pub fn pairs(text: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, NotUtf8> {
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(name)?, decode(value)?))
+        })
+        .collect()
+}
+
+/// `+` is a blank; a `%` that begins no escape stands for itself, as in bodies that were never escaped.
+fn decode(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
+    if !text.contains(['%', '+']) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let blanks = text.replace('+', " ");
+    Ok(Cow::Owned(percent_decode_str(&blanks).decode_utf8().map_err(|_| NotUtf8)?.into_owned()))
+}
+
+/// Decodes one segment of a path, where `+` stands for itself.
+///
+/// # Errors
+/// The segment is not UTF-8.
+pub fn segment(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
+    percent_decode_str(text).decode_utf8().map_err(|_| NotUtf8)
+}
+
+/// Reads pairs as the trees of values that Feathers clients spell.
+pub fn feathers(pairs: Vec<(Cow<'_, str>, Cow<'_, str>)>) -> Tape<'static> {
+    let mut root = Tree::Object(Vec::new());
+    for (name, value) in pairs {
+        let steps: Vec<&str> = name.split('[').map(|step| step.trim_end_matches(']')).collect();
+        if steps.len() <= MAX_DEPTH {
+            insert(&mut root, &steps, typed(&value));
+        }
+    }
+    coerce(&mut root);
+    root.into_tape()
+}
+
+/// `#50`, `#true` and `#[]` are values rather than text.
+fn typed(value: &str) -> Tree {
+    let Some(spelt) = value.strip_prefix('#') else { return Tree::Text(value.to_owned()) };
+    match Tape::json(spelt.as_bytes()) {
+        Ok(tape) => tape.root().map_or(Tree::Null, Tree::copy),
+        Err(_) => Tree::Text(value.to_owned()),
+    }
+}
+
+fn insert(tree: &mut Tree, steps: &[&str], value: Tree) {
+    let [step, rest @ ..] = steps else {
+        *tree = value;
+        return;
+    };
+    if !matches!(tree, Tree::Object(_)) {
+        *tree = Tree::Object(Vec::new());
+    }
+    let Tree::Object(members) = tree else { return };
+    // `a[]=x` and `a=x&a=y` are lists.
+    let at = match members.iter().position(|(name, _)| name == step) {
+        Some(at) => at,
+        None => {
+            members.push(((*step).to_owned(), Tree::Null));
+            members.len() - 1
+        }
+    };
+    let place = &mut members[at].1;
+    match (rest, &mut *place) {
+        ([] | [""], Tree::Array(elements)) => elements.push(value),
+        ([""], Tree::Null) => *place = Tree::Array(vec![value]),
+        ([], Tree::Null) => *place = value,
+        ([], _) => *place = Tree::Array(vec![std::mem::replace(place, Tree::Null), value]),
+        _ => insert(place, rest, value),
+    }
+}
+
+/// `{ $coerce: { type, value } }` is the value in that type.
+fn coerce(tree: &mut Tree) {
+    match tree {
+        Tree::Array(elements) => elements.iter_mut().for_each(coerce),
+        Tree::Object(members) => {
+            if let [(name, inner)] = members.as_slice()
+                && name == COERCE
+            {
+                *tree = coerced(inner);
+            } else {
+                members.iter_mut().for_each(|(_, value)| coerce(value));
+            }
+        }
+        _ => {}
+    }
+}
+
+const COERCE: &str = "$coerce";
+
+fn coerced(inner: &Tree) -> Tree {
+    let Tree::Object(members) = inner else { return Tree::Null };
+    let part = |wanted: &str| match members.iter().find(|(name, _)| name == wanted) {
+        Some((_, Tree::Text(text))) => text.as_str(),
+        _ => "",
+    };
+    let (kind, value) = (part("type"), part("value"));
+    match kind {
+        "number" => value.parse().map_or_else(|_| Tree::Text(value.to_owned()), Tree::Int),
+        "boolean" => Tree::Bool(value == "true"),
+        // A date is meant as the number that the field holds: milliseconds.
+        "date" => match value.parse::<jiff::Timestamp>() {
+            Ok(stamp) => Tree::Int(stamp.as_millisecond()),
+            Err(_) => Tree::Text(value.to_owned()),
+        },
+        _ => Tree::Text(value.to_owned()),
+    }
+}

@@ -1,0 +1,285 @@
+//! Writing: a template and a scope become bytes.
+//!
+//! JSON goes straight into the outgoing buffer; an optional member that turns out absent is cut off again, so that
+//! nothing is looked at twice. What is required and absent is noted in [`Writer::missing`]: for a request that means
+//! that this dialect cannot carry the command, in a reply it is written as `null`.
+
+use super::codec::Codec;
+use super::escape::{self, Style};
+use super::template::{Absence, Constant, Member, Piece, Placeholder, Scope, Shape, Template};
+use crate::model::record::{List, Value};
+
+pub struct Writer<'d> {
+    pub shapes: &'d [Shape],
+    pub style: Style,
+    pub out: Vec<u8>,
+    /// The path of the first required field that was absent.
+    pub missing: Option<&'d str>,
+    scratch: String,
+}
+
+/// Was there anything to write?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrote {
+    Something,
+    Nothing,
+}
+
+/// How a pair of a form or a query string is escaped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairs {
+    Form,
+    Query,
+}
+
+impl<'d> Writer<'d> {
+    pub fn new(shapes: &'d [Shape], style: Style) -> Writer<'d> {
+        Writer { shapes, style, out: Vec::with_capacity(256), missing: None, scratch: String::new() }
+    }
+
+    /// Writes one JSON value; an absent one as `null`.
+    pub fn json(&mut self, template: &'d Template, scope: &Scope<'_>) {
+        if self.value(template, scope) == Wrote::Nothing {
+            self.out.extend_from_slice(b"null");
+        }
+    }
+
+    /// Writes one JSON object out of several templates' members.
+    pub fn object(&mut self, templates: &[&'d Template], scope: &Scope<'_>) {
+        if let [only] = templates {
+            return self.json(only, scope);
+        }
+        self.out.push(b'{');
+        let opened = self.out.len();
+        for template in templates {
+            if let Template::Object(members) = template {
+                self.members(members, scope, opened);
+            }
+        }
+        self.out.push(b'}');
+    }
+
+    fn value(&mut self, template: &'d Template, scope: &Scope<'_>) -> Wrote {
+        match template {
+            Template::Constant(constant) => self.constant(constant),
+            Template::Placeholder(placeholder) => self.placeholder(placeholder, scope),
+            Template::Text(pieces) => {
+                let mut text = String::new();
+                if self.pieces(pieces, scope, &mut text) == Wrote::Nothing {
+                    return Wrote::Nothing;
+                }
+                escape::json_text(&text, self.style, &mut self.out);
+                Wrote::Something
+            }
+            Template::Object(members) => {
+                self.out.push(b'{');
+                self.members(members, scope, self.out.len());
+                self.out.push(b'}');
+                Wrote::Something
+            }
+            Template::Array(elements) => {
+                self.out.push(b'[');
+                for (index, element) in elements.iter().enumerate() {
+                    if index > 0 {
+                        self.out.push(b',');
+                    }
+                    self.json(element, scope);
+                }
+                self.out.push(b']');
+                Wrote::Something
+            }
+            Template::Each { list, item } => {
+                if let Value::List(elements) = scope.value(list) {
+                    self.each(elements, item, scope);
+                } else {
+                    self.out.extend_from_slice(b"[]");
+                }
+                Wrote::Something
+            }
+        }
+    }
+
+    fn each(&mut self, list: &dyn List, item: &'d Template, scope: &Scope<'_>) {
+        self.out.push(b'[');
+        for index in 0..list.len() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            self.json(item, &Scope { item: Some(list.at(index)), ..*scope });
+        }
+        self.out.push(b']');
+    }
+
+    /// Writes members behind what stands after `opened`, commas where they belong.
+    fn members(&mut self, members: &'d [Member], scope: &Scope<'_>, opened: usize) {
+        for member in members {
+            let before = self.out.len();
+            if before > opened {
+                self.out.push(b',');
+            }
+            match &member.dynamic {
+                None => self.out.extend_from_slice(&member.lead),
+                Some(pieces) => {
+                    let mut name = String::new();
+                    self.pieces(pieces, scope, &mut name);
+                    escape::json_text(&name, self.style, &mut self.out);
+                    self.out.push(b':');
+                }
+            }
+            let value_at = self.out.len();
+            let wrote = self.value(&member.template, scope);
+            // An object all of whose members were left out is left out itself.
+            let hollow = self.out.len() == value_at + 2
+                && matches!(&member.template, Template::Object(inner) if !inner.is_empty());
+            if wrote == Wrote::Nothing || hollow {
+                self.out.truncate(before);
+            }
+        }
+    }
+
+    fn constant(&mut self, constant: &Constant) -> Wrote {
+        self.out.extend_from_slice(&constant.json);
+        Wrote::Something
+    }
+
+    fn placeholder(&mut self, placeholder: &'d Placeholder, scope: &Scope<'_>) -> Wrote {
+        let wrote = match scope.filled(placeholder) {
+            Value::Absent => Wrote::Nothing,
+            Value::Record(record) => match placeholder.shape.and_then(|shape| self.shapes.get(shape)) {
+                Some(shape) => self.value(&shape.template, &Scope { this: record, item: None, ..*scope }),
+                None => Wrote::Nothing,
+            },
+            Value::List(list) => self.leaves(list, placeholder.codec),
+            value => self.leaf(value, placeholder.codec),
+        };
+        match (wrote, &placeholder.absence) {
+            (Wrote::Nothing, Absence::Written(constant)) => self.constant(constant),
+            (Wrote::Nothing, Absence::Required) => {
+                self.missing.get_or_insert(&placeholder.path);
+                self.out.extend_from_slice(b"null");
+                Wrote::Something
+            }
+            (wrote, _) => wrote,
+        }
+    }
+
+    fn leaf(&mut self, value: Value<'_>, codec: Codec) -> Wrote {
+        match codec.encode(value, &mut self.scratch) {
+            Some(scalar) => {
+                scalar.write_json(self.style, &mut self.out);
+                Wrote::Something
+            }
+            None => Wrote::Nothing,
+        }
+    }
+
+    fn leaves(&mut self, list: &dyn List, codec: Codec) -> Wrote {
+        self.out.push(b'[');
+        for index in 0..list.len() {
+            if index > 0 {
+                self.out.push(b',');
+            }
+            if self.leaf(list.at(index).get(&[]), codec) == Wrote::Nothing {
+                self.out.extend_from_slice(b"null");
+            }
+        }
+        self.out.push(b']');
+        Wrote::Something
+    }
+
+    /// Writes a template as bare text, for headers, path segments and text bodies. False if it is absent.
+    pub fn text(&mut self, template: &'d Template, scope: &Scope<'_>, out: &mut String) -> bool {
+        match template {
+            Template::Constant(constant) => {
+                out.push_str(&constant.text);
+                true
+            }
+            Template::Placeholder(placeholder) => self.bare(placeholder, scope, out) == Wrote::Something,
+            Template::Text(pieces) => self.pieces(pieces, scope, out) == Wrote::Something,
+            // A structure in a textual place is its JSON text.
+            Template::Object(_) | Template::Array(_) | Template::Each { .. } => {
+                let mut inner = Writer::new(self.shapes, Style::Plain);
+                inner.json(template, scope);
+                self.missing = self.missing.or(inner.missing);
+                out.push_str(&String::from_utf8(inner.out).unwrap_or_default());
+                true
+            }
+        }
+    }
+
+    /// Text around placeholders is absent when one of them is.
+    pub fn has_pieces(&mut self, pieces: &'d [Piece], scope: &Scope<'_>, out: &mut String) -> bool {
+        self.pieces(pieces, scope, out) == Wrote::Something
+    }
+
+    fn pieces(&mut self, pieces: &'d [Piece], scope: &Scope<'_>, out: &mut String) -> Wrote {
+        let before = out.len();
+        for piece in pieces {
+            match piece {
+                Piece::Literal(literal) => out.push_str(literal),
+                Piece::Placeholder(placeholder) => {
+                    if self.bare(placeholder, scope, out) == Wrote::Nothing {
+                        out.truncate(before);
+                        return Wrote::Nothing;
+                    }
+                }
+            }
+        }
+        Wrote::Something
+    }
+
+    fn bare(&mut self, placeholder: &'d Placeholder, scope: &Scope<'_>, out: &mut String) -> Wrote {
+        let value = scope.filled(placeholder);
+        if let (Value::Record(_), Some(_)) = (value, placeholder.shape) {
+            let mut inner = Writer::new(self.shapes, Style::Plain);
+            inner.placeholder(placeholder, scope);
+            out.push_str(&String::from_utf8(inner.out).unwrap_or_default());
+            return Wrote::Something;
+        }
+        match (placeholder.codec.encode(value, &mut self.scratch), &placeholder.absence) {
+            (Some(scalar), _) => scalar.write_text(out),
+            (None, Absence::Written(constant)) => out.push_str(&constant.text),
+            (None, Absence::Required) => {
+                self.missing.get_or_insert(&placeholder.path);
+                return Wrote::Nothing;
+            }
+            (None, Absence::LeftOut) => return Wrote::Nothing,
+        }
+        Wrote::Something
+    }
+
+    /// Writes an object's members as pairs; nested ones as `outer[inner]`.
+    pub fn pairs(&mut self, template: &'d Template, scope: &Scope<'_>, kind: Pairs) {
+        self.nested_pairs(template, scope, kind, "");
+    }
+
+    fn nested_pairs(&mut self, template: &'d Template, scope: &Scope<'_>, kind: Pairs, prefix: &str) {
+        let Template::Object(members) = template else { return };
+        for member in members {
+            let name = member.names.first().map_or("", |name| name);
+            let name = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}[{name}]") };
+            if let Template::Object(_) = &member.template {
+                self.nested_pairs(&member.template, scope, kind, &name);
+                continue;
+            }
+            let mut value = String::new();
+            if self.text(&member.template, scope, &mut value) {
+                self.pair(&name, &value, kind);
+            }
+        }
+    }
+
+    /// Writes one pair, the separator before it where one is needed.
+    pub fn pair(&mut self, name: &str, value: &str, kind: Pairs) {
+        if !self.out.is_empty() {
+            self.out.push(b'&');
+        }
+        let escape = match kind {
+            Pairs::Form => escape::form,
+            Pairs::Query => escape::query,
+        };
+        escape(name, &mut self.out);
+        self.out.push(b'=');
+        escape(value, &mut self.out);
+    }
+}

@@ -1,0 +1,284 @@
+//! Every golden case of every dialect, in the roles that it names.
+//!
+//! A case is raw bytes and the model's records side by side; what a dialect's server and client make of each is
+//! compared with the other.
+
+mod support;
+
+use http::StatusCode;
+use sabir::dialect::client::{Call, Understood};
+use sabir::dialect::directory::{Directory, Found};
+use sabir::dialect::server::{Ask, Told};
+use sabir::dialect::wire::Incoming;
+use sabir::dialect::{Dialect, builtin};
+use sabir::model::record::{Slot, Type, Typed};
+use sabir::model::*;
+use support::case::{Case, Message, cases};
+use support::records::{dump, fill, show};
+
+macro_rules! golden {
+    ($($name:ident),*) => { $(#[test] fn $name() { run(stringify!($name)); })* };
+}
+
+golden!(keyauth, rooms, glimesh, socket, chats, slack, discord, matrix);
+
+#[test]
+fn there_are_enough_cases_and_a_third_are_errors() {
+    let all: Vec<Case> = builtin::BUILTIN.iter().flat_map(|(name, ..)| cases(name)).collect();
+    let errors = all.iter().filter(|case| {
+        case.section("refusal").is_some() || case.section("outcome").is_some_and(|outcome| outcome.contains("fault"))
+    });
+    let errors = errors.count();
+    assert!(all.len() >= 120, "{} cases", all.len());
+    assert!(errors * 3 >= all.len(), "{errors} errors of {}", all.len());
+}
+
+fn run(name: &str) {
+    let (_, source, schema) = builtin::BUILTIN.iter().find(|(known, ..)| *known == name).unwrap();
+    let dialect = builtin::compile(name, source, *schema).unwrap_or_else(|problems| panic!("{problems}"));
+    let cases = cases(name);
+    assert!(!cases.is_empty(), "no cases for {name}");
+    let mut wrong = Vec::new();
+    for case in &cases {
+        if let Err(why) = check(&dialect, case) {
+            wrong.push(format!("== {}\n{why}", case.name()));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+/// Everything that a case says of the model.
+struct Records {
+    command: Option<Command>,
+    app: App,
+    credential: Credential,
+    arrival: Arrival,
+    outcome: Option<Outcome>,
+}
+
+fn check(dialect: &Dialect, case: &Case) -> Result<(), String> {
+    let records = records(case)?;
+    let door = match &case.door {
+        Some(name) => dialect.door(name).ok_or(format!("no door {name}"))?,
+        None => 0,
+    };
+    let mut told = door;
+    let mut exchange = None;
+    if case.serves() && let Some(request) = case.message("request") {
+        (exchange, told) = check_decode(dialect, case, &request, &records)?;
+    }
+    if case.serves() && let Some(reply) = case.message("reply") {
+        check_render(dialect, &reply, &records, exchange, told)?;
+    }
+    if case.calls() && records.command.is_some() {
+        check_client(dialect, case, &records, door)?;
+    }
+    Ok(())
+}
+
+fn table_into<T: Slot + Typed + Default>(table: Option<&toml::Value>) -> Result<T, String> {
+    let mut record = T::default();
+    let Type::Record(schema) = T::TYPE else { unreachable!() };
+    if let Some(toml::Value::Table(table)) = table {
+        fill(&mut record, schema, table)?;
+    }
+    Ok(record)
+}
+
+fn records(case: &Case) -> Result<Records, String> {
+    let command_section = case.table("command").transpose()?.unwrap_or_default();
+    let mut command = None;
+    for (key, value) in &command_section {
+        if let Some(operation) = Operation::from_name(key) {
+            let mut made = operation.command();
+            fill(made.slot_mut(), operation.command_schema(), value.as_table().ok_or("a command is a table")?)?;
+            command = Some(made);
+        } else if !matches!(key.as_str(), "app" | "credential" | "arrival") {
+            return Err(format!("unknown operation {key}"));
+        }
+    }
+    let outcome_section = case.table("outcome").transpose()?.unwrap_or_default();
+    let mut outcome = None;
+    for (key, value) in &outcome_section {
+        let table = value.as_table().ok_or("an outcome is a table")?;
+        if key == "fault" {
+            outcome = Some(Err(fault(table)?));
+        } else if !matches!(key.as_str(), "app" | "credential" | "arrival") {
+            let (mut reply, schema) = reply(key).ok_or(format!("unknown reply {key}"))?;
+            fill(reply.slot_mut(), schema, table)?;
+            outcome = Some(Ok(reply));
+        }
+    }
+    let arrival = case.table("arrival").transpose()?.map(toml::Value::Table);
+    let app = command_section.get("app").or(outcome_section.get("app")).cloned();
+    let separate = case.table("app").transpose()?.map(toml::Value::Table);
+    Ok(Records {
+        command,
+        app: table_into(separate.as_ref().or(app.as_ref()))?,
+        credential: table_into(command_section.get("credential"))?,
+        arrival: table_into(arrival.as_ref().or(command_section.get("arrival")))?,
+        outcome,
+    })
+}
+
+fn fault(table: &toml::Table) -> Result<Fault, String> {
+    let mut rest = table.clone();
+    let kind = rest.remove("kind").and_then(|kind| Kind::from_name(kind.as_str()?)).ok_or("a fault needs a kind")?;
+    Ok(Fault { kind, origin: Origin::Client, details: Box::new(table_into(Some(&toml::Value::Table(rest)))?) })
+}
+
+fn reply(name: &str) -> Option<(Reply, &'static record::Schema)> {
+    let replies: [(&str, Reply, &'static record::Schema); 9] = [
+        ("done", Reply::Done(Done {}), schema::<Done>()),
+        ("session", Reply::Session(Session::default()), schema::<Session>()),
+        ("one_message", Reply::OneMessage(OneMessage::default()), schema::<OneMessage>()),
+        ("messages", Reply::Messages(Messages::default()), schema::<Messages>()),
+        ("one_channel", Reply::OneChannel(OneChannel::default()), schema::<OneChannel>()),
+        ("channels", Reply::Channels(Channels::default()), schema::<Channels>()),
+        ("one_person", Reply::OnePerson(OnePerson::default()), schema::<OnePerson>()),
+        ("people", Reply::People(People::default()), schema::<People>()),
+        ("moderation", Reply::Moderation(Moderation::default()), schema::<Moderation>()),
+    ];
+    replies.into_iter().find(|(known, ..)| *known == name).map(|(_, reply, schema)| (reply, schema))
+}
+
+fn check_decode(
+    dialect: &Dialect,
+    case: &Case,
+    request: &Message,
+    records: &Records,
+) -> Result<(Option<usize>, usize), String> {
+    let directory = Directory::new(std::slice::from_ref(dialect), &[0]).map_err(|clash| clash.to_string())?;
+    let (path, query) = request.target().split_once('?').unwrap_or((request.target(), ""));
+    let method = request.method();
+    let refusal = case.table("refusal").transpose()?;
+    let (door, candidates, segments) = match directory.find(&method, path) {
+        Found::Exchanges { door, candidates, segments, .. } => (door, candidates, segments),
+        Found::Method { door, allow, .. } => {
+            let mut fault = Fault::client(Kind::Method, "").value(method.as_str());
+            fault.details.allow = allow.into();
+            return expect_refusal(refusal, &fault).map(|()| (None, door));
+        }
+        Found::Owned { door, .. } => {
+            return expect_refusal(refusal, &Fault::client(Kind::Endpoint, "")).map(|()| (None, door));
+        }
+        Found::Nobody => {
+            // A client-only exchange has no server; then the case is for the client alone.
+            return Err(format!("nobody answers at {path}"));
+        }
+    };
+    let incoming = Incoming {
+        method: &method,
+        segments: &segments,
+        query,
+        headers: &request.headers,
+        body: request.body.as_bytes(),
+    };
+    match (dialect.decode(&incoming, candidates), refusal) {
+        (Ok(job), None) => {
+            if let Some(wanted) = &records.command {
+                let Ask::Command(got) = &job.ask else { return Err("no command was understood".into()) };
+                same("command", wanted.operation().name(), got.operation().name())?;
+                let schema = wanted.operation().command_schema();
+                same_lines("command", &dump(wanted.slot(), schema), &dump(got.slot(), schema))?;
+            }
+            same_lines("app", &dump_of(&records.app), &dump_of(&job.app)).or_else(|why| {
+                // The application's facts that no request carries are there for the reply.
+                if job.app.name.is_empty() || job.app.name == records.app.name { Ok(()) } else { Err(why) }
+            })?;
+            if records.credential != Credential::default() {
+                same_lines("credential", &dump_of(&records.credential), &dump_of(&job.credential))?;
+            }
+            Ok((Some(job.exchange), door))
+        }
+        (Ok(job), Some(_)) => Err(format!("understood, but must be refused: {:?}", job.ask)),
+        (Err(refused), Some(wanted)) => {
+            expect_refusal(Some(wanted), &refused.fault).map(|()| (refused.exchange, door))
+        }
+        (Err(refused), None) if records.command.is_none() && case.section("outcome").is_some() => {
+            // [[refuse]]: a fault without a command.
+            Ok((refused.exchange, door))
+        }
+        (Err(refused), None) => Err(format!("refused: {}", refused.fault)),
+    }
+}
+
+fn dump_of<T: Slot + Typed>(record: &T) -> std::collections::BTreeMap<String, String> {
+    let Type::Record(schema) = T::TYPE else { unreachable!() };
+    dump(record, schema)
+}
+
+fn expect_refusal(wanted: Option<toml::Table>, got: &Fault) -> Result<(), String> {
+    let Some(wanted) = wanted else { return Err(format!("refused: {got}")) };
+    let text = |key: &str| wanted.get(key).and_then(toml::Value::as_str);
+    same("refusal's kind", text("kind").unwrap_or_default(), got.kind.name())?;
+    if let Some(field) = text("field") {
+        same("refusal's field", field, &got.details.field)?;
+    }
+    Ok(())
+}
+
+fn check_render(
+    dialect: &Dialect,
+    reply: &Message,
+    records: &Records,
+    exchange: Option<usize>,
+    door: usize,
+) -> Result<(), String> {
+    let exchange = exchange.or_else(|| {
+        let operation = records.command.as_ref()?.operation();
+        dialect.exchanges_of(operation).map(|(index, _)| index).next()
+    });
+    let told =
+        Told { door, exchange, command: records.command.as_ref(), arrival: &records.arrival, app: &records.app };
+    let rendered = match &records.outcome {
+        Some(outcome) => dialect.render(&mut outcome.clone(), &told),
+        None => dialect.render_answer(&told),
+    };
+    same("reply's status", &reply.status().to_string(), rendered.status.as_str())?;
+    for (name, value) in &reply.headers {
+        let got = rendered.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        same(&format!("reply's {name}"), value.to_str().unwrap_or_default(), got.unwrap_or("(absent)"))?;
+    }
+    same("reply's body", &reply.body, &String::from_utf8_lossy(&rendered.body))
+}
+
+fn check_client(dialect: &Dialect, case: &Case, records: &Records, door: usize) -> Result<(), String> {
+    let Some(command) = &records.command else { return Ok(()) };
+    let call =
+        Call { door, command, arrival: &records.arrival, app: &records.app, credential: &records.credential };
+    let outgoing = dialect.encode(&call).map_err(|why| format!("cannot be said: {why:?}"))?;
+    if let Some(request) = case.message("request") {
+        let got = &outgoing.request;
+        same("request line", &request.first.replace(" HTTP/1.1", ""), &format!("{} {}", got.method(), got.uri()))?;
+        for (name, value) in &request.headers {
+            let sent = got.headers().get(name).map(|value| value.to_str().unwrap_or_default());
+            same(&format!("request's {name}"), value.to_str().unwrap_or_default(), sent.unwrap_or("(absent)"))?;
+        }
+        same("request's body", &request.body, &String::from_utf8_lossy(got.body()))?;
+    }
+    let (Some(reply), Some(wanted)) = (case.message("reply"), &records.outcome) else { return Ok(()) };
+    let status = StatusCode::from_u16(reply.status()).map_err(|why| why.to_string())?;
+    let got = dialect.understand(outgoing.exchange, &call, status, reply.body.as_bytes());
+    match (got, wanted) {
+        (Understood::Done(got), Ok(wanted)) => {
+            let schema = command.operation().reply_schema();
+            same_lines("outcome", &dump(wanted.slot(), schema), &dump(got.slot(), schema))
+        }
+        (Understood::Rejected(got), Err(wanted)) => same("fault's kind", wanted.kind.name(), got.kind.name()),
+        (Understood::Unclear(_), Err(wanted)) if wanted.kind == Kind::OutcomeUnknown => Ok(()),
+        (got, wanted) => Err(format!("outcome\n wanted {wanted:?}\n got    {got:?}")),
+    }
+}
+
+fn same(what: &str, wanted: &str, got: &str) -> Result<(), String> {
+    if wanted == got { Ok(()) } else { Err(format!("{what}\n wanted {wanted}\n got    {got}")) }
+}
+
+fn same_lines(
+    what: &str,
+    wanted: &std::collections::BTreeMap<String, String>,
+    got: &std::collections::BTreeMap<String, String>,
+) -> Result<(), String> {
+    if wanted == got { Ok(()) } else { Err(format!("{what}\n wanted\n{} got\n{}", show(wanted), show(got))) }
+}
