@@ -1,2 +1,3 @@
 //! Sabir.
+pub mod diagnose;
 pub mod model;
