@@ -1,3 +1,4 @@
 //! Sabir.
 pub mod diagnose;
 pub mod model;
+pub mod route;
