@@ -73,6 +73,7 @@ impl Problems {
             return Ok(value);
         }
         self.found.sort_by_key(|problem| problem.span.start);
+        self.found.dedup();
         Err(self)
     }
 
@@ -179,6 +180,32 @@ impl Problems {
         }
         at
     }
+}
+
+/// What to do about a word that is not one of the known: the nearest of them, or else all.
+pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let mut known: Vec<&str> = known.into_iter().collect();
+    if let Some(nearest) = nearest(word, known.iter().copied()) {
+        return format!("did you mean `{nearest}`?");
+    }
+    known.sort_unstable();
+    match known.as_slice() {
+        [] => String::new(),
+        [only] => format!("the only one known is `{only}`"),
+        several => format!("known: `{}`", several.join("`, `")),
+    }
+}
+
+/// The known word that was most probably meant, if one is near enough.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let near = 1 + word.chars().count().saturating_sub(1) / 4;
+    known
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(&word, known), known))
+        .filter(|(distance, known)| *distance <= near && *distance < known.chars().count())
+        .min()
+        .map(|(_, known)| known)
 }
 
 impl fmt::Display for Problems {

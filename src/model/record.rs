@@ -206,7 +206,7 @@ leaf!(
     } else {
         Value::Text(&secret.0)
     },
-    |place, value| { *place = Secret(value.into()) }
+    |place, value| *place = Secret(value.into())
 );
 leaf!(i64, Int, |int| Value::Int(*int), |place, value| *place =
     value);

@@ -1,0 +1,217 @@
+//! `[upstream.NAME]`: a chat service that Sabir calls, and how it is to be called.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::Uri;
+
+use super::Reading;
+use super::notes::{At, Place};
+use super::table::Table;
+use super::tree::Node;
+use crate::model::{App, Credential, Secret, Text};
+use crate::route::LOCAL;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Upstream {
+    pub name: Text,
+    pub dialect: Text,
+    /// Scheme, host and perhaps a path; no query, and no slash at the end of the path.
+    pub url: Uri,
+    /// Which of the dialect's doors is used, where it has several.
+    pub door: Option<Text>,
+    /// What Sabir itself signs in with.
+    pub credential: Credential,
+    /// The program that Sabir calls as.
+    pub app: App,
+    /// The program's secret, which checks the seal on replies.
+    pub app_secret: Secret,
+    /// How an author is named when Sabir's own credential speaks for all. None: not at all.
+    pub credit: Option<Text>,
+    pub connect: Duration,
+    pub deadline: Duration,
+    /// Connections at most.
+    pub pool: usize,
+}
+
+impl Default for Upstream {
+    fn default() -> Upstream {
+        Upstream {
+            name: Text::default(),
+            dialect: Text::default(),
+            url: Uri::default(),
+            door: None,
+            credential: Credential::default(),
+            app: App::default(),
+            app_secret: Secret::default(),
+            credit: None,
+            connect: Duration::from_secs(3),
+            deadline: Duration::from_secs(15),
+            pool: 32,
+        }
+    }
+}
+
+impl Reading<'_> {
+    pub(super) fn upstreams(&self, top: &mut Table<'_>) -> BTreeMap<Text, Upstream> {
+        let mut upstreams = BTreeMap::new();
+        let Some(tables) = top.table("upstream") else {
+            return upstreams;
+        };
+        for (name, node) in tables.named() {
+            self.upstream_name(&name);
+            let upstream = self.upstream(&name, node);
+            upstreams.insert(name.value, upstream);
+        }
+        upstreams
+    }
+
+    /// A name stands in routes, before a colon, and in the names of variables.
+    fn upstream_name(&self, name: &At<Text>) {
+        let plain = |letter: char| {
+            letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_".contains(letter)
+        };
+        if name.value == LOCAL {
+            let message = "`local` is Sabir's own store and needs no [upstream]";
+            let help = "give the upstream another name";
+            self.notes.at(name.place, message, help);
+        } else if name.value.is_empty() || !name.value.chars().all(plain) {
+            let message = format!("`{}` cannot be an upstream's name", name.value);
+            let help = "names are lower case: letters, digits, `-` and `_`";
+            self.notes.at(name.place, message, help);
+        }
+    }
+
+    fn upstream(&self, name: &At<Text>, node: &Node) -> Upstream {
+        let mut table = Table::open(self, node, format!("[upstream.{}]", name.value));
+        let defaults = Upstream::default();
+        let dialect = table.needed("dialect", "say which dialect the service speaks");
+        if let Some(dialect) = &dialect {
+            self.refer("dialect", dialect, &self.names.dialects);
+        }
+        let url = table.needed("url", "say where the service is: url = \"https://…\"");
+        let place = url.as_ref().map_or(table.place, |url| url.place);
+        let credential = table
+            .get("credential")
+            .map(|node| self.credential(node, "`credential`"));
+        let app = table.table("app").map(|table| self.app(table));
+        let (app, app_secret) = app.unwrap_or_default();
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let connect = table.whole("connect_s", 1..=60).map(seconds);
+        let deadline = table.whole("deadline_s", 1..=600).map(seconds);
+        let deadline = deadline.unwrap_or(defaults.deadline);
+        let upstream = Upstream {
+            name: name.value.clone(),
+            dialect: dialect.map(|dialect| dialect.value).unwrap_or_default(),
+            url: url.and_then(|url| self.url(&url)).unwrap_or_default(),
+            door: table.text("door").map(|door| door.value),
+            credential: credential.unwrap_or_default(),
+            app,
+            app_secret,
+            credit: self.credit(&mut table),
+            connect: connect.unwrap_or(defaults.connect.min(deadline)),
+            deadline,
+            pool: table
+                .whole("pool", 1..=4096)
+                .map_or(defaults.pool, |pool| pool as usize),
+        };
+        table.close();
+        if upstream.connect > upstream.deadline {
+            let message = "`connect_s` is longer than `deadline_s`";
+            let help = "the deadline counts from the start and includes connecting";
+            self.notes.at(table_place(node, "connect_s"), message, help);
+        }
+        self.warn_if_open(&upstream, place);
+        upstream
+    }
+
+    fn url(&self, text: &At<Text>) -> Option<Uri> {
+        let problem = |message: &str, help: &str| {
+            self.notes.at(text.place, message, help);
+            None
+        };
+        let plain = text.value.trim_end_matches('/');
+        let Ok(uri) = plain.parse::<Uri>() else {
+            return problem("this is no URL", "write it whole: https://chat.example");
+        };
+        let Some(authority) = uri.authority() else {
+            return problem(
+                "this URL names no host",
+                "write it whole: https://chat.example",
+            );
+        };
+        if authority.as_str().contains('@') {
+            self.notes.hide(text.place);
+            return problem(
+                "a URL is no place for a password",
+                "write it under `credential`",
+            );
+        }
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return problem("only http and https are spoken", "begin with https://");
+        }
+        if uri.query().is_some() || plain.contains('#') {
+            let help = "write scheme, host and perhaps a path; the mapping adds the rest";
+            return problem("this URL goes on after its path", help);
+        }
+        Some(uri)
+    }
+
+    fn app(&self, mut table: Table<'_>) -> (App, Secret) {
+        let app = App {
+            name: table.plain("name"),
+            ownerid: table.plain("ownerid"),
+            version: table.plain("version"),
+            ..App::default()
+        };
+        let secret = table.secret("secret").map(|secret| secret.value);
+        table.close();
+        (app, secret.unwrap_or_default())
+    }
+
+    /// A credit must be such that it can be taken off again, and so holds the text once.
+    fn credit(&self, table: &mut Table<'_>) -> Option<Text> {
+        const NAMES: &[&str] = &["author.name", "author.display", "author.id", "text"];
+        let credit = table.text("credit")?;
+        let mut texts = 0;
+        for part in credit.value.split('{').skip(1) {
+            let name = part.split_once('}').map(|(name, _)| name);
+            match name {
+                Some("text") => texts += 1,
+                Some(name) if NAMES.contains(&name) => {}
+                _ => {
+                    let message = match name {
+                        Some(name) => format!("a credit has no `{{{name}}}`"),
+                        None => "a `{` is never closed".to_owned(),
+                    };
+                    let help = "a credit is made of {author.name}, {author.display}, {author.id} and {text}";
+                    self.notes.at(credit.place, message, help);
+                    return None;
+                }
+            }
+        }
+        if texts != 1 {
+            let message = "a credit must hold {text} exactly once";
+            let help = "like \"{author.name}: {text}\"";
+            self.notes.at(credit.place, message, help);
+        }
+        Some(credit.value)
+    }
+
+    /// Credentials go over the wire in the clear when it is neither encrypted nor our own machine's.
+    fn warn_if_open(&self, upstream: &Upstream, place: Place) {
+        let host = upstream.url.host().unwrap_or_default();
+        let near = matches!(host, "localhost" | "[::1]") || host.starts_with("127.");
+        let secret = upstream.credential != Credential::default();
+        if upstream.url.scheme_str() == Some("http") && !near && secret {
+            self.notes.warn(
+                place,
+                "the credential is sent without encryption; write https if the service has it",
+            );
+        }
+    }
+}
+
+fn table_place(node: &Node, key: &str) -> Place {
+    node.child(key).map_or(node.place, |child| child.place)
+}
