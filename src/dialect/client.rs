@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 
 use super::exchange::*;
-use super::read::{Field, Reader, matches};
+use super::read::{Field, Fit, Reader, matches};
 use super::tape::Tape;
 use super::template::{Scope, Target, Template};
 use super::write::{Pairs, Writer};
@@ -92,7 +92,7 @@ impl Dialect {
             .filter(|_| !exchange.carries_credential())
             .find(|auth| auth.role.calls() && can_write(&auth.parts, scope));
         let parts: Vec<&Parts> =
-            [Some(&exchange.parts), Some(&self.every), auth.map(|auth| &auth.parts)].into_iter().flatten().collect();
+            [Some(&exchange.parts), Some(&exchange.shared), auth.map(|auth| &auth.parts)].into_iter().flatten().collect();
         let mut writer = Writer::new(&self.shapes, super::escape::Style::Plain);
         let method = exchange.methods.first().cloned().unwrap_or(Method::POST);
         let target = self.write_target(&mut writer, exchange, door, &parts, &method, scope)?;
@@ -150,6 +150,11 @@ impl Dialect {
             for params in parts.iter().filter_map(|parts| parts.params.as_ref()) {
                 writer.pairs(params, scope, Pairs::Query);
             }
+        }
+        for (name, template) in parts.iter().filter_map(|parts| parts.query_json.as_ref()) {
+            let mut text = String::new();
+            writer.text(template, scope, &mut text);
+            writer.pair(name, &text, Pairs::Query);
         }
         let query = String::from_utf8(std::mem::take(&mut writer.out)).unwrap_or_default();
         if !query.is_empty() {
@@ -224,7 +229,7 @@ impl Dialect {
             ReplyBody::Json(template) | ReplyBody::Text(template) => template,
         };
         let template = std::iter::once(own).chain(&exchange.also).find(|template| {
-            field.is_some() && matches(template, field)
+            field.is_some() && matches(template, field, Fit::Structure)
         })?;
         let mut reply = Reply::prefilled(call.command);
         let mut spare = Spare::default();
@@ -234,6 +239,9 @@ impl Dialect {
             && let Reply::Messages(list) = &mut reply
         {
             list.messages.reverse();
+        }
+        if let Some(channel) = channel_of(call.command) {
+            name_channel(&mut reply, channel);
         }
         Some(reply)
     }
@@ -255,7 +263,7 @@ impl Dialect {
                 && (form.on.is_empty() || on.is_some_and(|on| form.on.contains(&on)))
                 && (form.doors.is_empty() || form.doors.contains(&call.door))
                 && field.is_some()
-                && matches(template, field)
+                && matches(template, field, Fit::Structure)
         };
         let form = self.faults.iter().filter(fits).rev().max_by_key(|form| (form.constants, !form.on.is_empty()));
         let Some(form) = form else { return by_status(status) };
@@ -322,8 +330,18 @@ impl Reply {
     }
 }
 
+/// The one channel that a command is about.
+fn channel_of(command: &Command) -> Option<&Text> {
+    match command {
+        Command::List(asked) => Some(&asked.channel),
+        Command::Search(asked) => Some(&asked.channel),
+        Command::Get(asked) => Some(&asked.channel),
+        _ => None,
+    }
+}
+
 /// Messages of one channel name it even where the wire does not.
-pub fn name_channel(reply: &mut Reply, channel: &Text) {
+fn name_channel(reply: &mut Reply, channel: &Text) {
     match reply {
         Reply::Messages(list) => {
             for message in &mut list.messages {

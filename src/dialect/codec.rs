@@ -35,16 +35,24 @@ macro_rules! codecs {
             Plain,
             /// A text of exactly so many bytes.
             Bytes(u16),
+            /// A text of at most so many bytes.
+            MaxBytes(u16),
+            /// A text of at least so many characters.
+            MinChars(u16),
             $($(#[$meta])* $codec),*
         }
 
         impl Codec {
-            /// Every name that a mapping may write behind the colon, but for `bytes_N`.
+            /// Every name that a mapping may write behind the colon, but for `bytes_N`, `max_bytes_N`, `min_chars_N`.
             pub const NAMES: &[&str] = &[$($name),*];
 
             pub fn from_name(name: &str) -> Option<Codec> {
-                if let Some(count) = name.strip_prefix("bytes_") {
-                    return count.parse().ok().map(Codec::Bytes);
+                let counted: [(&str, fn(u16) -> Codec); 3] =
+                    [("bytes_", Codec::Bytes), ("max_bytes_", Codec::MaxBytes), ("min_chars_", Codec::MinChars)];
+                for (prefix, codec) in counted {
+                    if let Some(count) = name.strip_prefix(prefix) {
+                        return count.parse().ok().map(codec);
+                    }
                 }
                 match name { $($name => Some(Codec::$codec),)* _ => None }
             }
@@ -98,6 +106,16 @@ codecs! {
     UnixMsBefore "unix_ms_before",
     /// Seconds ↔ a JSON integer of milliseconds; reading rounds up.
     Millis "millis",
+    /// A text with one `@` that has something on both sides.
+    Email "email",
+    /// `online` or `offline`.
+    Presence "presence",
+    /// A whole number from 1; anything else is read as absent.
+    Page "page",
+    /// The first of a message's media: its address as a string, or the value that it is.
+    Medium "medium",
+    /// A list of texts, of which one alone stands without an array.
+    OneOrMany "one_or_many",
     /// At most 25 characters; a longer text is written as the beginning of its SHA-256.
     Short25 "short_25",
 }
@@ -105,7 +123,15 @@ codecs! {
 impl Codec {
     /// Can what it writes be read back as it was?
     pub fn one_way(self) -> bool {
-        matches!(self, Codec::PhpDate | Codec::Snowflake | Codec::StringOf | Codec::Lower)
+        matches!(
+            self,
+            Codec::PhpDate
+                | Codec::Snowflake
+                | Codec::StringOf
+                | Codec::Lower
+                | Codec::UnixMsAfter
+                | Codec::UnixMsBefore
+        )
     }
 
     /// Can it spell values of this type?
@@ -114,8 +140,14 @@ impl Codec {
         match self {
             Codec::Plain => !matches!(kind, Type::Time),
             Codec::Int | Codec::Text => matches!(kind, Type::Text | Type::Int),
-            Codec::Id | Codec::Bytes(_) | Codec::Lower | Codec::SlackText | Codec::Short25 => matches!(kind, Type::Text),
-            Codec::Millis => matches!(kind, Type::Int),
+            Codec::Id | Codec::Bytes(_) | Codec::MaxBytes(_) | Codec::MinChars(_) | Codec::Lower => {
+                matches!(kind, Type::Text)
+            }
+            Codec::SlackText | Codec::Short25 | Codec::Email | Codec::Presence | Codec::OneOrMany => {
+                matches!(kind, Type::Text)
+            }
+            Codec::Medium => matches!(kind, Type::Record(schema) if schema.name == "Media"),
+            Codec::Millis | Codec::Page => matches!(kind, Type::Int),
             Codec::SlackTs => matches!(kind, Type::Time | Type::Text),
             Codec::Flag => matches!(kind, Type::Bool),
             Codec::Not => matches!(kind, Type::Bool),
@@ -130,7 +162,8 @@ impl Codec {
     pub fn encode<'v>(self, value: Value<'v>, scratch: &'v mut String) -> Option<Scalar<'v>> {
         scratch.clear();
         Some(match (self, value) {
-            (Codec::Int, Value::Text(text)) => Scalar::Int(text.parse().ok()?),
+            // An id that is no number is still an id.
+            (Codec::Int, Value::Text(text)) => text.parse().map_or(Scalar::Text(text), Scalar::Int),
             (Codec::Text, Value::Int(int)) | (Codec::Decimal, Value::Int(int)) if self == Codec::Text => {
                 let _ = write!(scratch, "{int}");
                 Scalar::Text(scratch)
@@ -166,8 +199,11 @@ impl Codec {
     }
 
     fn encode_time(self, time: Time, out: &mut String) -> Option<Scalar<'_>> {
-        if let Some((inner, step)) = self.excluding() {
-            return inner.encode_time(Time(time.0 + step), out);
+        match self.excluding() {
+            // Read only: the boundary that includes its moment is written.
+            Some((Codec::UnixMs, _)) => return None,
+            Some((inner, step)) => return inner.encode_time(Time(time.0 + step), out),
+            None => {}
         }
         let second = time.seconds();
         let micros = time.0.rem_euclid(1_000_000);
@@ -206,6 +242,14 @@ impl Codec {
     /// headers) spell numbers and truths as text.
     pub fn decode<'v>(self, at: At<'v>, kind: &Type, textual: bool, scratch: &'v mut String) -> Option<Value<'v>> {
         scratch.clear();
+        if self == Codec::Page {
+            let page = match at.kind() {
+                Kind::Int(int) => int,
+                Kind::Text(text) => text.parse().unwrap_or(0),
+                _ => 0,
+            };
+            return Some(if page >= 1 { Value::Int(page) } else { Value::Absent });
+        }
         if matches!(kind, Type::Json) {
             return self.decode_json(at, scratch);
         }
@@ -266,6 +310,15 @@ impl Codec {
         let good = match self {
             Codec::Id => !text.is_empty() && text != "." && text != ".." && text.len() <= 255,
             Codec::Bytes(count) => text.len() == usize::from(count) || text.is_empty(),
+            Codec::MaxBytes(count) => text.len() <= usize::from(count),
+            Codec::MinChars(count) => text.chars().count() >= usize::from(count) || text.is_empty(),
+            Codec::Presence => matches!(text, "online" | "offline"),
+            Codec::Email => {
+                text.is_empty()
+                    || text.split_once('@').is_some_and(|(before, behind)| {
+                        !before.is_empty() && !behind.is_empty() && !behind.contains('@')
+                    }) && !text.contains(char::is_whitespace)
+            }
             Codec::Int => text.parse::<i64>().is_ok() || text.is_empty(),
             _ => true,
         };

@@ -107,13 +107,39 @@ pub struct Parts {
     /// A member whose value is the JSON text of the template.
     pub form_json: Option<(Box<str>, Template)>,
     pub params_json: Option<(Box<str>, Template)>,
+    pub query_json: Option<(Box<str>, Template)>,
 }
 
 impl Parts {
+    /// These parts without the members that others write.
+    pub fn without(&self, others: &Parts) -> Parts {
+        let rest = |mine: &Option<Template>, theirs: &Option<Template>| match (mine, theirs) {
+            (Some(Template::Object(mine)), Some(Template::Object(theirs))) => {
+                let written = |name: &Box<str>| theirs.iter().any(|member| member.names.first() == Some(name));
+                let rest = mine.iter().filter(|member| !member.names.first().is_some_and(written));
+                Some(Template::Object(rest.cloned().collect()))
+            }
+            (mine, _) => mine.clone(),
+        };
+        Parts {
+            query: rest(&self.query, &others.query),
+            form: rest(&self.form, &others.form),
+            json: rest(&self.json, &others.json),
+            params: rest(&self.params, &others.params),
+            header: self
+                .header
+                .iter()
+                .filter(|(name, _)| !others.header.iter().any(|(other, _)| other == name))
+                .cloned()
+                .collect(),
+            ..Parts::default()
+        }
+    }
+
     /// Every placeholder of every place.
     pub fn placeholders<'p>(&'p self, found: &mut Vec<&'p Placeholder>) {
         let bodies = [&self.query, &self.form, &self.json, &self.params].into_iter().flatten();
-        let members = [&self.form_json, &self.params_json].into_iter().flatten().map(|(_, template)| template);
+        let members = [&self.form_json, &self.params_json, &self.query_json].into_iter().flatten().map(|(_, template)| template);
         let headers = self.header.iter().map(|(_, template)| template);
         bodies.chain(members).chain(headers).for_each(|template| template.placeholders(found));
     }
@@ -146,6 +172,8 @@ pub struct Exchange {
     pub methods: Vec<Method>,
     pub path: Vec<Segment>,
     pub parts: Parts,
+    /// What a client adds of `[every]`: all that the exchange does not write itself.
+    pub shared: Parts,
     /// The fields that must be present for a client to choose this entry.
     pub when: Vec<Source>,
     /// Fields that the command must have with these values for a client to choose this entry; reading it sets them.

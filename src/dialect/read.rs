@@ -4,10 +4,12 @@
 //! placeholders are read. In a request, what is missing or of the wrong type is the client's mistake and is named as
 //! the wire names it; in a reply every placeholder is optional, because servers leave out what they please.
 
+use super::codec::Codec;
 use super::tape::{At, Kind, Tape};
 use super::template::{
     Absence, Derive, Member, Piece, Placeholder, Shape, Target, Template, in_pieces,
 };
+use super::write::{MEDIUM_DATA, MEDIUM_URL};
 use crate::model::record::{Slot, Type, Value};
 
 pub struct Reader<'d> {
@@ -68,19 +70,25 @@ impl<'t> Fields<'t> {
     }
 }
 
-/// Are the template's constants there?
-pub fn matches(template: &Template, field: Option<Field<'_>>) -> bool {
+/// What must be there for a template to be meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// The constants. A request with the right constants and a wrong structure is a request with a mistake.
+    Constants,
+    /// The constants, and objects and arrays where the template has them: servers have several shapes of one reply.
+    Structure,
+}
+
+/// Is the template meant by what stands there?
+pub fn matches(template: &Template, field: Option<Field<'_>>, fit: Fit) -> bool {
     match (template, field) {
         (Template::Constant(constant), Some(field)) => constant.equals(field.at, field.textual),
         (Template::Object(members), Some(field)) => {
-            (field.at.kind() == Kind::Object) && members_match(members, &Fields::of(field.at, field.textual))
+            field.at.kind() == Kind::Object && members_match(members, &Fields::of(field.at, field.textual), fit)
         }
         (Template::Array(elements), Some(field)) => {
-            let mut found = field.at.elements();
-            field.at.kind() == Kind::Array
-                && elements.iter().all(|element| {
-                    matches(element, found.next().map(|at| Field { at, textual: field.textual }))
-                })
+            let mut found = field.at.elements().map(|at| Field { at, textual: field.textual });
+            field.at.kind() == Kind::Array && elements.iter().all(|element| matches(element, found.next(), fit))
         }
         (Template::Each { .. }, Some(field)) => field.at.kind() == Kind::Array,
         (Template::Placeholder(_), Some(_)) => true,
@@ -117,8 +125,19 @@ fn fits(pieces: &[Piece], text: &str) -> bool {
     open || rest.is_empty()
 }
 
-pub fn members_match(members: &[Member], fields: &Fields<'_>) -> bool {
-    members.iter().filter(|member| member.selects).all(|member| matches(&member.template, fields.get(&member.names)))
+/// As [`matches`], for members wherever they are looked up.
+pub fn members_match(members: &[Member], fields: &Fields<'_>, fit: Fit) -> bool {
+    members.iter().all(|member| {
+        let structure = fit == Fit::Structure
+            && matches!(member.template, Template::Object(_) | Template::Array(_) | Template::Each { .. });
+        if !member.selects && !structure {
+            return true;
+        }
+        match fields.get(&member.names) {
+            None if !member.selects => true,
+            field => matches(&member.template, field, fit),
+        }
+    })
 }
 
 impl<'d> Reader<'d> {
@@ -233,7 +252,8 @@ impl<'d> Reader<'d> {
             Template::Placeholder(Placeholder { shape: Some(shape), .. }) => self.shapes.get(*shape),
             _ => None,
         };
-        matches(item, Some(element)) && shape.is_none_or(|shape| matches(&shape.template, Some(element)))
+        matches(item, Some(element), Fit::Constants)
+            && shape.is_none_or(|shape| matches(&shape.template, Some(element), Fit::Constants))
     }
 
     fn placeholder(
@@ -253,6 +273,26 @@ impl<'d> Reader<'d> {
         let path = &placeholder.source.path;
         match placeholder.source.kind {
             Type::Record(_) => self.shaped(placeholder, field, target),
+            Type::List(_) if placeholder.codec == Codec::Medium => {
+                let Some(medium) = record.push(path) else { return Ok(()) };
+                let url = matches!(field.at.kind(), Kind::Text(_));
+                let kind = if url { Type::Text } else { Type::Json };
+                let value = Codec::Plain.decode(field.at, &kind, field.textual, &mut self.scratch);
+                let place = if url { MEDIUM_URL } else { MEDIUM_DATA };
+                match value.map(|value| medium.set(&[place], value)) {
+                    Some(Ok(())) => Ok(()),
+                    _ => self.ill_typed(),
+                }
+            }
+            Type::List(item)
+                if placeholder.codec == Codec::OneOrMany && field.at.kind() != Kind::Array =>
+            {
+                let value = Codec::Plain.decode(field.at, item, field.textual, &mut self.scratch);
+                match value.and_then(|value| record.push(path).map(|place| place.set(&[], value))) {
+                    Some(Ok(())) => Ok(()),
+                    _ => self.ill_typed(),
+                }
+            }
             Type::List(item) => {
                 if field.at.kind() != Kind::Array {
                     return self.ill_typed();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
 use super::exchange::*;
-use super::read::{Field, Miss, Reader, matches, members_match};
+use super::read::{Field, Fit, Miss, Reader, matches, members_match};
 use super::tape::Tape;
 use super::template::{Scope, Target, Template};
 use super::wire::{Incoming, Parsed};
@@ -183,16 +183,17 @@ impl Dialect {
         candidates.iter().copied().find(|index| {
             let parts = &self.exchanges[*index].parts;
             let place = |template: &Option<Template>, field: Option<Field<'_>>| {
-                template.as_ref().is_none_or(|template| matches(template, field))
+                template.as_ref().is_none_or(|template| matches(template, field, Fit::Constants))
             };
             place(&parts.query, parsed.query_field())
                 && place(&parts.form, parsed.form_field())
                 && parts.json.as_ref().is_none_or(|json| matches_body(json, parsed))
                 && match &parts.params {
-                    Some(Template::Object(members)) => members_match(members, &parsed.params()),
+                    Some(Template::Object(members)) => members_match(members, &parsed.params(), Fit::Constants),
                     _ => true,
                 }
                 && parts.form_json.as_ref().is_none_or(|(name, _)| holds(parsed.form_field(), name))
+                && parts.query_json.as_ref().is_none_or(|(name, _)| holds(parsed.query_field(), name))
                 && parts.params_json.as_ref().is_none_or(|(name, _)| {
                     let params = parsed.params();
                     holds(params.first, name) || holds(params.then, name)
@@ -201,7 +202,7 @@ impl Dialect {
                     let text = incoming.headers.get(name).and_then(|value| value.to_str().ok());
                     let tape = text.map(Tape::of_text);
                     let at = tape.as_ref().and_then(Tape::root);
-                    matches(template, at.map(|at| Field { at, textual: true }))
+                    matches(template, at.map(|at| Field { at, textual: true }), Fit::Constants)
                 })
         })
     }
@@ -372,7 +373,7 @@ fn missed(miss: Miss) -> Fault {
 fn matches_body(json: &Template, parsed: &Parsed<'_>) -> bool {
     match parsed.json_field() {
         None if parsed.body.is_none() => !json.selects() && matches!(json, Template::Object(_)),
-        field => field.is_some() && matches(json, field),
+        field => field.is_some() && matches(json, field, Fit::Constants),
     }
 }
 
@@ -449,6 +450,7 @@ fn read_parts(
     }
     for (member, field) in [
         (&parts.form_json, parsed.form_field()),
+        (&parts.query_json, parsed.query_field()),
         (&parts.params_json, parsed.params().first),
         (&parts.params_json, parsed.params().then),
     ] {
@@ -473,7 +475,7 @@ fn read_in_member(
     }
     let super::tape::Kind::Text(text) = at.kind() else { return Err(Miss::IllTyped(name.into())) };
     let Ok(tape) = Tape::json(text.as_bytes()) else { return Err(Miss::IllTyped(name.into())) };
-    if !tape.root().is_some_and(|at| matches(template, Some(Field { at, textual: false }))) {
+    if !tape.root().is_some_and(|at| matches(template, Some(Field { at, textual: false }), Fit::Constants)) {
         return Err(Miss::IllTyped(name.into()));
     }
     reader.read(template, tape.root().map(|at| Field { at, textual: false }), target)

@@ -7,7 +7,7 @@
 use super::codec::Codec;
 use super::escape::{self, Style};
 use super::template::{Absence, Constant, Member, Piece, Placeholder, Scope, Shape, Template};
-use crate::model::record::{List, Value};
+use crate::model::record::{List, Slot, Value};
 
 pub struct Writer<'d> {
     pub shapes: &'d [Shape],
@@ -17,6 +17,10 @@ pub struct Writer<'d> {
     pub missing: Option<&'d str>,
     scratch: String,
 }
+
+/// The fields of [`Media`](crate::model::Media) that a medium is written from; a test holds them to its schema.
+pub(super) const MEDIUM_URL: u8 = 0;
+pub(super) const MEDIUM_DATA: u8 = 3;
 
 /// Was there anything to write?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +153,7 @@ impl<'d> Writer<'d> {
                 Some(shape) => self.value(&shape.template, &Scope { this: record, item: None, ..*scope }),
                 None => Wrote::Nothing,
             },
-            Value::List(list) => self.leaves(list, placeholder.codec),
+            Value::List(list) => self.list(list, placeholder.codec),
             value => self.leaf(value, placeholder.codec),
         };
         match (wrote, &placeholder.absence) {
@@ -169,6 +173,23 @@ impl<'d> Writer<'d> {
                 scalar.write_json(self.style, &mut self.out);
                 Wrote::Something
             }
+            None => Wrote::Nothing,
+        }
+    }
+
+    fn list(&mut self, list: &dyn List, codec: Codec) -> Wrote {
+        match codec {
+            Codec::Medium => self.medium(list.at(0)),
+            Codec::OneOrMany if list.len() == 1 => self.leaf(list.at(0).get(&[]), Codec::Plain),
+            _ => self.leaves(list, codec),
+        }
+    }
+
+    /// A medium's address, or else the value that it is.
+    fn medium(&mut self, medium: &dyn Slot) -> Wrote {
+        let value = [MEDIUM_URL, MEDIUM_DATA].into_iter().map(|field| medium.get(&[field]));
+        match value.into_iter().find(|value| !value.is_absent()) {
+            Some(value) => self.leaf(value, Codec::Plain),
             None => Wrote::Nothing,
         }
     }
@@ -229,7 +250,15 @@ impl<'d> Writer<'d> {
     }
 
     fn bare(&mut self, placeholder: &'d Placeholder, scope: &Scope<'_>, out: &mut String) -> Wrote {
-        let value = scope.filled(placeholder);
+        let value = match (scope.filled(placeholder), placeholder.codec) {
+            (Value::List(list), Codec::Medium) => {
+                let medium = list.at(0);
+                let url = medium.get(&[MEDIUM_URL]);
+                if url.is_absent() { medium.get(&[MEDIUM_DATA]) } else { url }
+            }
+            (Value::List(list), _) => list.at(0).get(&[]),
+            (value, _) => value,
+        };
         if let (Value::Record(_), Some(_)) = (value, placeholder.shape) {
             let mut inner = Writer::new(self.shapes, Style::Plain);
             inner.placeholder(placeholder, scope);

@@ -94,7 +94,10 @@ impl Message {
                 headers.append(name, value);
             }
         }
-        Message { first, headers, body: body.to_owned() }
+        // Multipart bodies have lines of their own kind.
+        let multipart = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
+        let body = if multipart { body.replace('\n', "\r\n") } else { body.to_owned() };
+        Message { first, headers, body }
     }
 
     pub fn method(&self) -> Method {

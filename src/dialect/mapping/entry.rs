@@ -37,12 +37,7 @@ impl Loader<'_> {
         };
         let wrapped = table.flag("wrap", &mut self.problems).unwrap_or(true);
         let reply = self.reply(&mut table, &reply_names, wrapped);
-        let also = match table.get("also").map(|value| value.get_ref()) {
-            Some(toml::de::DeValue::Array(shapes)) => {
-                shapes.iter().map(|shape| self.wrapped_template(shape, &reply_names, wrapped)).collect()
-            }
-            _ => Vec::new(),
-        };
+        let also = self.also(&mut table, &reply_names, wrapped);
         let seal = self.seal_key(&mut table);
         let action = match action {
             Some(operation) => Action::Command(operation),
@@ -57,6 +52,7 @@ impl Loader<'_> {
             methods,
             path,
             parts,
+            shared: Parts::default(),
             when,
             given,
             derive,
@@ -143,6 +139,7 @@ impl Loader<'_> {
             params: table.get("params").map(|value| self.template(value, names)),
             form_json: self.in_member(table.get("form_json"), names),
             params_json: self.in_member(table.get("params_json"), names),
+            query_json: self.in_member(table.get("query_json"), names),
         }
     }
 
@@ -255,6 +252,23 @@ impl Loader<'_> {
     fn wrapped_template(&mut self, value: &Value<'_>, names: &Names, wrapped: bool) -> Template {
         let own = self.template(value, names);
         self.wrap_around(Some(own), names, wrapped)
+    }
+
+    /// The shapes of a reply that are only read: the exchange's own, and the reply within the wrap's other shapes.
+    fn also(&mut self, table: &mut Table<'_, '_>, names: &Names, wrapped: bool) -> Vec<Template> {
+        let mut also = Vec::new();
+        if let Some(toml::de::DeValue::Array(shapes)) = table.get("also").map(|value| value.get_ref()) {
+            for shape in shapes.iter() {
+                also.push(self.wrapped_template(shape, names, wrapped));
+            }
+        }
+        for other in self.wrap_also.clone().into_iter().filter(|_| wrapped) {
+            let own = table.get("reply").map(|value| self.template(value, names));
+            self.splice = Some(own);
+            also.push(self.template(other, names));
+            self.splice = None;
+        }
+        also
     }
 
     fn wrap_around(&mut self, own: Option<Template>, names: &Names, wrapped: bool) -> Template {

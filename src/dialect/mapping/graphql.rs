@@ -180,6 +180,7 @@ impl Loader<'_> {
             methods: vec![Method::POST],
             path: Vec::new(),
             parts: Parts::default(),
+            shared: Parts::default(),
             when,
             given,
             derive: Vec::new(),

@@ -33,6 +33,8 @@ pub struct Loader<'m> {
     doors: Vec<Door>,
     /// `[wrap]`'s template, compiled anew around each reply.
     wrap: Option<&'m Value<'m>>,
+    /// Other shapes around replies, only read.
+    wrap_also: Vec<&'m Value<'m>>,
     /// While a wrap is compiled: the reply that stands in for `{reply}`, if there is one.
     splice: Option<Option<Template>>,
 }
@@ -72,6 +74,7 @@ pub fn load(name: &str, file: &str, source: &str, schema: Option<&str>) -> Resul
         shapes: Vec::new(),
         doors: Vec::new(),
         wrap: None,
+        wrap_also: Vec::new(),
         splice: None,
     };
     for error in &errors {
@@ -122,6 +125,9 @@ impl<'m> Loader<'m> {
             let fault = self.fault(fault);
             dialect.faults.push(fault);
         }
+        for exchange in &mut dialect.exchanges {
+            exchange.shared = dialect.every.without(&exchange.parts);
+        }
         self.settle(&mut dialect.exchanges);
         dialect.style = self.style;
         dialect
@@ -169,6 +175,9 @@ impl<'m> Loader<'m> {
         let ok = wrap.get("ok");
         if ok.is_none() {
             self.problems.at(wrap.span.clone(), "a wrap needs the template of a success", "add ok = { … }");
+        }
+        if let Some(toml::de::DeValue::Array(shapes)) = wrap.get("also").map(|value| value.get_ref()) {
+            self.wrap_also = shapes.iter().collect();
         }
         wrap.finish(&mut self.problems);
         ok

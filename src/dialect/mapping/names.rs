@@ -100,9 +100,9 @@ impl Loader<'_> {
     ) -> Option<(Codec, Option<usize>)> {
         if let (Type::Record(schema), None) = (&source.kind, name) {
             let own = self.shapes.iter().position(|ShapeHead { name, of, .. }| {
-                std::ptr::eq(*of, *schema) && name.eq_ignore_ascii_case(schema.name)
+                of.name == schema.name && name.eq_ignore_ascii_case(schema.name)
             });
-            let Some(own) = own.or_else(|| self.shapes.iter().position(|shape| std::ptr::eq(shape.of, *schema)))
+            let Some(own) = own.or_else(|| self.shapes.iter().position(|shape| shape.of.name == schema.name))
             else {
                 let record = schema.name.to_lowercase();
                 self.problems.at(
@@ -137,7 +137,7 @@ impl Loader<'_> {
     fn named_shape(&mut self, name: &str, source: &Source, span: Range<usize>) -> Option<(Codec, Option<usize>)> {
         let found = self.shapes.iter().position(|shape| shape.name == name);
         match (found, &source.kind) {
-            (Some(shape), Type::Record(schema)) if std::ptr::eq(self.shapes[shape].of, *schema) => {
+            (Some(shape), Type::Record(schema)) if self.shapes[shape].of.name == schema.name => {
                 Some((Codec::Plain, Some(shape)))
             }
             (Some(shape), kind) => {

@@ -1,8 +1,8 @@
 //! Which of several exchanges with one path a request means, settled when the mapping is loaded.
 //!
-//! Constants select. The entry whose constants contain the other's wins, so entries are tried in the order of how many
-//! they have; entries that could both be meant by one request are an error, unless they are twins: the same request
-//! and command, with replies that `when` tells apart.
+//! Constants select. Entries are tried in the order of how many they have, so that the one whose constants contain the
+//! other's wins; among equally many the file's order decides. Two entries with just the same constants are an error,
+//! unless they are twins: the same request and command, with replies that `when` tells apart.
 
 use std::collections::BTreeSet;
 
@@ -36,6 +36,9 @@ pub fn constants(exchange: &Exchange) -> Vec<(String, String)> {
 
 /// What the request's body must look like to be read at all.
 fn body_kind(parts: &Parts) -> Option<&'static str> {
+    if parts.query_json.is_some() {
+        return Some("none but a query");
+    }
     match (&parts.json, &parts.form, &parts.form_json) {
         (Some(Template::Array(_) | Template::Each { .. }), ..) => Some("a JSON array"),
         (Some(_), ..) => Some("a JSON object"),
@@ -54,10 +57,10 @@ impl Loader<'_> {
                     continue;
                 }
                 let (left, right) = (set(first), set(second));
-                if contradict(&left, &right) || (left != right && (left.is_subset(&right) || right.is_subset(&left))) {
+                if left != right {
                     continue;
                 }
-                if left == right && is_twin(first, second) {
+                if is_twin(first, second) {
                     if exchanges[earlier].twin.is_none() {
                         exchanges[earlier].twin = Some(later);
                     }
@@ -79,10 +82,6 @@ type Constants<'e> = BTreeSet<(&'e str, &'e str)>;
 
 fn set(exchange: &Exchange) -> Constants<'_> {
     exchange.constants.iter().map(|(place, value)| (place.as_str(), value.as_str())).collect()
-}
-
-fn contradict(left: &Constants<'_>, right: &Constants<'_>) -> bool {
-    left.iter().any(|(place, value)| right.iter().any(|(other, wanted)| place == other && value != wanted))
 }
 
 /// Same method, door and path, and both served.
