@@ -1,2 +1,3 @@
 //! Sabir.
 pub mod model;
+pub mod store;
