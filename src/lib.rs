@@ -4,3 +4,4 @@ pub mod diagnose;
 pub mod dialect;
 pub mod model;
 pub mod route;
+pub mod store;

@@ -324,6 +324,8 @@ impl Reply {
                 one.message.channel = asked.channel.clone();
             }
             (Reply::Messages(list), Command::SendMany(many)) => list.messages = many.sends.clone(),
+            (Reply::Moderation(done), Command::Delete(asked)) => done.channel = asked.channel.clone(),
+            (Reply::Moderation(done), Command::Moderate(asked)) => done.channel = asked.channel.clone(),
             _ => {}
         }
         reply

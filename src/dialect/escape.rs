@@ -99,17 +99,8 @@ fn unicode(unit: u16, out: &mut Vec<u8>) {
 /// What stands for itself in a path segment or a query string: RFC 3986's unreserved characters.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Query strings also keep the marks of nested names readable.
-const QUERY: &AsciiSet = &UNRESERVED.remove(b'$').remove(b'[').remove(b']').remove(b':');
-
 pub fn percent(text: &str, out: &mut Vec<u8>) {
     for piece in utf8_percent_encode(text, UNRESERVED) {
-        out.extend_from_slice(piece.as_bytes());
-    }
-}
-
-pub fn query(text: &str, out: &mut Vec<u8>) {
-    for piece in utf8_percent_encode(text, QUERY) {
         out.extend_from_slice(piece.as_bytes());
     }
 }

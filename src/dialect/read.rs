@@ -130,10 +130,11 @@ pub fn members_match(members: &[Member], fields: &Fields<'_>, fit: Fit) -> bool 
     members.iter().all(|member| {
         let structure = fit == Fit::Structure
             && matches!(member.template, Template::Object(_) | Template::Array(_) | Template::Each { .. });
-        if !member.selects && !structure {
+        if !member.selects && !structure && !member.demanded {
             return true;
         }
         match fields.get(&member.names) {
+            None if member.demanded => false,
             None if !member.selects => true,
             field => matches(&member.template, field, fit),
         }

@@ -36,6 +36,8 @@ pub struct Member {
     pub template: Template,
     /// Does something within select an entry?
     pub selects: bool,
+    /// Without it, a reply is not this one: the way down to a GraphQL field.
+    pub demanded: bool,
 }
 
 #[derive(Clone, Debug)]

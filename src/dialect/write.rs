@@ -305,7 +305,7 @@ impl<'d> Writer<'d> {
         }
         let escape = match kind {
             Pairs::Form => escape::form,
-            Pairs::Query => escape::query,
+            Pairs::Query => escape::percent,
         };
         escape(name, &mut self.out);
         self.out.push(b'=');

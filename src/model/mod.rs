@@ -3,6 +3,7 @@
 //! Plain values. No IO, no clock, and nothing here can be serialised: what is stored is the store's own record, what
 //! is sent is a dialect's. The types are records, so that a mapping can reach their fields by name.
 
+pub mod alias;
 mod command;
 mod envelope;
 mod fault;

@@ -103,7 +103,7 @@ impl Loader<'_> {
             escape::json_text(name, self.style, &mut lead);
             lead.push(b':');
         }
-        Member { names: spellings, dynamic, lead: lead.into(), selects: template.selects(), template }
+        Member { names: spellings, dynamic, lead: lead.into(), selects: template.selects(), demanded: false, template }
     }
 }
 

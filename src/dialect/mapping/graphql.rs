@@ -125,9 +125,9 @@ impl Loader<'_> {
             member("variables", Template::Object(variables), self.style),
         ]));
         let body = steps.iter().rev().fold(reply, |inner, step| {
-            Template::Object(vec![member(&step.name, inner, self.style)])
+            Template::Object(vec![demanded(member(&step.name, inner, self.style))])
         });
-        let body = Template::Object(vec![member("data", body, self.style)]);
+        let body = Template::Object(vec![demanded(member("data", body, self.style))]);
         exchange.reply = ReplyForm { body: ReplyBody::Json(body), ..ReplyForm::default() };
         exchange.constants = super::overlap::constants(&exchange);
         Some(exchange)
@@ -209,7 +209,12 @@ fn member(name: &str, template: Template, style: Style) -> Member {
     let mut lead = Vec::new();
     escape::json_text(name, style, &mut lead);
     lead.push(b':');
-    Member { names: vec![name.into()], dynamic: None, lead: lead.into(), selects: template.selects(), template }
+    Member { names: vec![name.into()], dynamic: None, lead: lead.into(), selects: template.selects(), demanded: false, template }
+}
+
+/// A field that failed is null, and its parents may be too.
+fn demanded(member: Member) -> Member {
+    Member { demanded: true, ..member }
 }
 
 /// The body of an error answer: what clients compare is the message.

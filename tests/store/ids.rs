@@ -1,0 +1,119 @@
+//! Numbers, what they stand for, and the aliases they are shown as.
+
+use super::*;
+
+pub async fn numbers_are_for_ever(store: &dyn Store) {
+    let things = vec![
+        native("a", Some(at(0))),
+        native("b", None),
+        native("a", None),
+    ];
+    let numbers = store.mint(things.clone()).await.unwrap();
+    assert_eq!(numbers[0], numbers[2]);
+    assert_ne!(numbers[0], numbers[1]);
+    assert_eq!(store.mint(things.clone()).await.unwrap(), numbers);
+    let person = Native {
+        kind: NativeKind::Person,
+        ..native("a", None)
+    };
+    let known = store
+        .known(&[native("a", None), native("c", None), person.clone()])
+        .await
+        .unwrap();
+    assert_eq!(known, [Some(numbers[0]), None, None]);
+    assert!(!numbers.contains(&store.mint(vec![person.clone()]).await.unwrap()[0]));
+    assert_eq!(
+        store.native(numbers[0]).await.unwrap(),
+        Some(things[0].clone())
+    );
+    for unknown in [0, 999_999, u64::MAX] {
+        assert_eq!(store.native(unknown).await.unwrap(), None);
+    }
+}
+
+pub async fn aliases_resolve(store: &dyn Store) {
+    let thing = native("a", Some(at(0)));
+    let number = store.mint(vec![thing.clone()]).await.unwrap()[0];
+    for kind in [
+        IdKind::Integer,
+        IdKind::Text,
+        IdKind::SlackTs,
+        IdKind::Snowflake,
+    ] {
+        let alias = alias::write(kind, number, thing.created_at);
+        assert_eq!(
+            store.resolve(kind, &alias).await.unwrap(),
+            Some((number, thing.clone())),
+            "{kind:?}"
+        );
+        let moved = alias::write(kind, number, Some(at(100)));
+        let expected = (kind == IdKind::Integer).then_some(number);
+        assert_eq!(
+            store
+                .resolve(kind, &moved)
+                .await
+                .unwrap()
+                .map(|found| found.0),
+            expected
+        );
+        assert_eq!(store.resolve(kind, "nonsense").await.unwrap(), None);
+    }
+}
+
+pub async fn a_provisional_id_is_bound(store: &dyn Store) {
+    let sent = say(store, "far", said("6", "x", "hi")).await;
+    let number = store
+        .mint(vec![native(&sent.id, Some(at(0)))])
+        .await
+        .unwrap()[0];
+    let alias = alias::write(IdKind::SlackTs, number, Some(at(0)));
+    let shown = native("m-9", Some(at(1)));
+    assert!(store.bind(number, shown.clone()).await.unwrap());
+    assert_eq!(
+        store.known(std::slice::from_ref(&shown)).await.unwrap(),
+        [Some(number)]
+    );
+    assert_eq!(
+        store
+            .resolve(IdKind::SlackTs, &alias)
+            .await
+            .unwrap()
+            .unwrap()
+            .1
+            .id,
+        "m-9"
+    );
+    assert_eq!(
+        store
+            .get("far", Some("6"), "m-9")
+            .await
+            .unwrap()
+            .unwrap()
+            .text,
+        "hi"
+    );
+    assert!(!store.bind(number + 1, shown).await.unwrap());
+
+    // Here the listing came first, and the message has a number already.
+    let sent = say(store, "far", said("6", "x", "again")).await;
+    let number = store.mint(vec![native(&sent.id, None)]).await.unwrap()[0];
+    say(
+        store,
+        "far",
+        Message {
+            id: "m-10".into(),
+            ..said("6", "x", "again")
+        },
+    )
+    .await;
+    let other = store.mint(vec![native("m-10", None)]).await.unwrap()[0];
+    assert!(store.bind(number, native("m-10", None)).await.unwrap());
+    for either in [number, other] {
+        assert_eq!(store.native(either).await.unwrap().unwrap().id, "m-10");
+    }
+    let page = store
+        .list("far", "6", &Filter::default(), &Window::default())
+        .await
+        .unwrap();
+    assert_eq!(texts(&page.messages), ["hi", "again"]);
+}
