@@ -11,10 +11,10 @@ use super::read::{Field, Fit, Reader, matches};
 use super::tape::Tape;
 use super::template::{Scope, Target, Template};
 use super::write::{Pairs, Writer};
-use crate::model::profile::Order;
 use crate::model::record::{Slot, Value};
 use crate::model::{
-    App, Arrival, Command, Credential, Details, Fault, Kind, OneMessage, Operation, Outcome, Reply, Text,
+    App, Arrival, Command, Credential, Details, Fault, Kind, OneMessage, Operation, Outcome, Reply,
+    Text,
 };
 
 /// A request to be sent, and the exchange that will read the reply.
@@ -73,26 +73,50 @@ impl Dialect {
             if !exchange.role.calls() || !exchange.at_door(call.door) {
                 continue;
             }
-            if !exchange.given.iter().all(|(source, given)| given.equals(scope.value(source))) {
+            if !exchange
+                .given
+                .iter()
+                .all(|(source, given)| given.equals(scope.value(source)))
+            {
                 continue;
             }
-            if exchange.when.iter().any(|source| scope.value(source).is_absent()) {
+            if exchange
+                .when
+                .iter()
+                .any(|source| scope.value(source).is_absent())
+            {
                 unsayable = Unsayable::Field("a field that every way of asking needs".into());
                 continue;
             }
-            return self.write_request(exchange, call.door, &scope).map(|request| Outgoing { exchange: index, request });
+            return self
+                .write_request(exchange, call.door, &scope)
+                .map(|request| Outgoing {
+                    exchange: index,
+                    request,
+                });
         }
         Err(unsayable)
     }
 
-    fn write_request(&self, exchange: &Exchange, door: usize, scope: &Scope<'_>) -> Result<Request<Bytes>, Unsayable> {
+    fn write_request(
+        &self,
+        exchange: &Exchange,
+        door: usize,
+        scope: &Scope<'_>,
+    ) -> Result<Request<Bytes>, Unsayable> {
         let auth = self
             .auth
             .iter()
             .filter(|_| !exchange.carries_credential())
             .find(|auth| auth.role.calls() && can_write(&auth.parts, scope));
-        let parts: Vec<&Parts> =
-            [Some(&exchange.parts), Some(&exchange.shared), auth.map(|auth| &auth.parts)].into_iter().flatten().collect();
+        let parts: Vec<&Parts> = [
+            Some(&exchange.parts),
+            Some(&exchange.shared),
+            auth.map(|auth| &auth.parts),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
         let mut writer = Writer::new(&self.shapes, super::escape::Style::Plain);
         let method = exchange.methods.first().cloned().unwrap_or(Method::POST);
         let target = self.write_target(&mut writer, exchange, door, &parts, &method, scope)?;
@@ -104,14 +128,18 @@ impl Dialect {
             }
         }
         if let Some(kind) = kind
-            && !request.headers_ref().is_some_and(|headers| headers.contains_key(header::CONTENT_TYPE))
+            && !request
+                .headers_ref()
+                .is_some_and(|headers| headers.contains_key(header::CONTENT_TYPE))
         {
             request = request.header(header::CONTENT_TYPE, kind);
         }
         if let Some(missing) = writer.missing {
             return Err(Unsayable::Field(missing.to_owned()));
         }
-        request.body(body).map_err(|error| Unsayable::Place(error.to_string()))
+        request
+            .body(body)
+            .map_err(|error| Unsayable::Place(error.to_string()))
     }
 
     fn write_target<'d>(
@@ -123,7 +151,11 @@ impl Dialect {
         method: &Method,
         scope: &Scope<'_>,
     ) -> Result<String, Unsayable> {
-        let mut target = self.doors.get(door).map(|door| door.path.to_string()).unwrap_or_default();
+        let mut target = self
+            .doors
+            .get(door)
+            .map(|door| door.path.to_string())
+            .unwrap_or_default();
         for segment in &exchange.path {
             target.push('/');
             match segment {
@@ -174,15 +206,33 @@ impl Dialect {
         if *method == Method::GET {
             return (Bytes::new(), None);
         }
-        let form_first = matches!(self.bodies.first(), Some(BodyKind::Form | BodyKind::Multipart));
-        let params: Vec<&Template> = parts.iter().filter_map(|parts| parts.params.as_ref()).collect();
-        let json: Vec<&Template> = parts.iter().filter_map(|parts| parts.json.as_ref()).collect();
-        let form: Vec<&Template> = parts.iter().filter_map(|parts| parts.form.as_ref()).collect();
-        let in_member: Vec<&(Box<str>, Template)> =
-            parts.iter().flat_map(|parts| [parts.form_json.as_ref(), parts.params_json.as_ref()]).flatten().collect();
+        let form_first = matches!(
+            self.bodies.first(),
+            Some(BodyKind::Form | BodyKind::Multipart)
+        );
+        let params: Vec<&Template> = parts
+            .iter()
+            .filter_map(|parts| parts.params.as_ref())
+            .collect();
+        let json: Vec<&Template> = parts
+            .iter()
+            .filter_map(|parts| parts.json.as_ref())
+            .collect();
+        let form: Vec<&Template> = parts
+            .iter()
+            .filter_map(|parts| parts.form.as_ref())
+            .collect();
+        let in_member: Vec<&(Box<str>, Template)> = parts
+            .iter()
+            .flat_map(|parts| [parts.form_json.as_ref(), parts.params_json.as_ref()])
+            .flatten()
+            .collect();
         let as_form = !form.is_empty() || !in_member.is_empty() || (form_first && json.is_empty());
         if as_form {
-            for template in form.iter().chain(params.iter().filter(|_| form_first || json.is_empty())) {
+            for template in form
+                .iter()
+                .chain(params.iter().filter(|_| form_first || json.is_empty()))
+            {
                 writer.pairs(template, scope, Pairs::Form);
             }
             for (name, template) in in_member {
@@ -207,66 +257,112 @@ impl Dialect {
     }
 
     /// Understands an upstream's complete reply to an exchange.
-    pub fn understand(&self, index: usize, call: &Call<'_>, status: StatusCode, body: &[u8]) -> Understood {
-        let Some(exchange) = self.exchanges.get(index) else { return Understood::Unclear("no such exchange".into()) };
+    pub fn understand(
+        &self,
+        index: usize,
+        call: &Call<'_>,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Understood {
+        let Some(exchange) = self.exchanges.get(index) else {
+            return Understood::Unclear("no such exchange".into());
+        };
         let text_wanted = matches!(exchange.reply.body, ReplyBody::Text(_));
-        let tape = if text_wanted { std::str::from_utf8(body).ok().map(Tape::of_text) } else { Tape::json(body).ok() };
-        let field = tape.as_ref().and_then(Tape::root).map(|at| Field { at, textual: text_wanted });
-        let good = exchange.reply.status.map_or(status.is_success(), |wanted| wanted == status.as_u16())
-            || (status.is_success() && exchange.reply.status.is_some_and(|wanted| (200..300).contains(&wanted)));
+        let tape = if text_wanted {
+            std::str::from_utf8(body).ok().map(Tape::of_text)
+        } else {
+            Tape::json(body).ok()
+        };
+        let field = tape.as_ref().and_then(Tape::root).map(|at| Field {
+            at,
+            textual: text_wanted,
+        });
+        let good = exchange
+            .reply
+            .status
+            .map_or(status.is_success(), |wanted| wanted == status.as_u16())
+            || (status.is_success()
+                && exchange
+                    .reply
+                    .status
+                    .is_some_and(|wanted| (200..300).contains(&wanted)));
         if good && let Some(reply) = self.understand_success(exchange, call, field) {
             return Understood::Done(reply);
         }
         match self.understand_fault(exchange, call, status, body) {
             Some(fault) => Understood::Rejected(fault),
-            None => Understood::Unclear(format!("a reply that this dialect does not have, with status {status}")),
+            None => Understood::Unclear(format!(
+                "a reply that this dialect does not have, with status {status}"
+            )),
         }
     }
 
-    fn understand_success(&self, exchange: &Exchange, call: &Call<'_>, field: Option<Field<'_>>) -> Option<Reply> {
+    fn understand_success(
+        &self,
+        exchange: &Exchange,
+        call: &Call<'_>,
+        field: Option<Field<'_>>,
+    ) -> Option<Reply> {
         let own = match &exchange.reply.body {
             ReplyBody::Empty => return Some(Reply::prefilled(call.command)),
             ReplyBody::Json(template) | ReplyBody::Text(template) => template,
         };
-        let template = std::iter::once(own).chain(&exchange.also).find(|template| {
-            field.is_some() && matches(template, field, Fit::Structure)
-        })?;
+        let template = std::iter::once(own)
+            .chain(&exchange.also)
+            .find(|template| field.is_some() && matches(template, field, Fit::Structure))?;
         let mut reply = Reply::prefilled(call.command);
         let mut spare = Spare::default();
         let mut reader = Reader::new(&self.shapes, false);
         let _ = reader.read(template, field, &mut spare.target(reply.slot_mut()));
-        if self.profile.order == Order::NewestFirst
-            && let Reply::Messages(list) = &mut reply
-        {
-            list.messages.reverse();
-        }
+        self.turn(Some(call.command), &mut reply);
         if let Some(channel) = channel_of(call.command) {
             name_channel(&mut reply, channel);
         }
         Some(reply)
     }
 
-    fn understand_fault(&self, exchange: &Exchange, call: &Call<'_>, status: StatusCode, body: &[u8]) -> Option<Fault> {
+    fn understand_fault(
+        &self,
+        exchange: &Exchange,
+        call: &Call<'_>,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Option<Fault> {
         let json = Tape::json(body).ok();
         let text = std::str::from_utf8(body).ok().map(Tape::of_text);
         let on = exchange.operation();
         let fits = |form: &&FaultForm| {
             let field = match &form.body {
                 ReplyBody::Empty => return form.status == Some(status.as_u16()) && body.is_empty(),
-                ReplyBody::Json(_) => json.as_ref().and_then(Tape::root).map(|at| Field { at, textual: false }),
-                ReplyBody::Text(_) => text.as_ref().and_then(Tape::root).map(|at| Field { at, textual: true }),
+                ReplyBody::Json(_) => json
+                    .as_ref()
+                    .and_then(Tape::root)
+                    .map(|at| Field { at, textual: false }),
+                ReplyBody::Text(_) => text
+                    .as_ref()
+                    .and_then(Tape::root)
+                    .map(|at| Field { at, textual: true }),
             };
-            let (ReplyBody::Json(template) | ReplyBody::Text(template)) = &form.body else { return false };
+            let (ReplyBody::Json(template) | ReplyBody::Text(template)) = &form.body else {
+                return false;
+            };
             form.role.calls()
-                && (form.constants > 0 || form.status.is_some())
+                && (form.constants > 0 || form.status.is_some() || form.evident)
                 && form.status.unwrap_or(200) == status.as_u16()
                 && (form.on.is_empty() || on.is_some_and(|on| form.on.contains(&on)))
                 && (form.doors.is_empty() || form.doors.contains(&call.door))
                 && field.is_some()
                 && matches(template, field, Fit::Structure)
         };
-        let form = self.faults.iter().filter(fits).rev().max_by_key(|form| (form.constants, !form.on.is_empty()));
-        let Some(form) = form else { return by_status(status) };
+        let form = self
+            .faults
+            .iter()
+            .filter(fits)
+            .rev()
+            .max_by_key(|form| (form.constants, !form.on.is_empty(), form.kind.depth()));
+        let Some(form) = form else {
+            return by_status(status);
+        };
         let mut details = Details::default();
         let mut spare = Spare::default();
         let mut reader = Reader::new(&self.shapes, false);
@@ -276,13 +372,20 @@ impl Dialect {
         };
         if let ReplyBody::Json(template) | ReplyBody::Text(template) = &form.body {
             let mut nothing = crate::model::Done::default();
-            let mut target = Target { fault: &mut details, ..spare.target(&mut nothing) };
+            let mut target = Target {
+                fault: &mut details,
+                ..spare.target(&mut nothing)
+            };
             let _ = reader.read(template, field.map(|at| Field { at, textual }), &mut target);
         }
         if details.message.is_empty() {
             details.message = form.kind.name().into();
         }
-        Some(Fault { kind: form.kind, origin: crate::model::Origin::Upstream, details: Box::new(details) })
+        Some(Fault {
+            kind: form.kind,
+            origin: crate::model::Origin::Upstream,
+            details: Box::new(details),
+        })
     }
 }
 
@@ -313,8 +416,12 @@ impl Reply {
     pub fn prefilled(command: &Command) -> Reply {
         let mut reply = command.operation().reply();
         match (&mut reply, command) {
-            (Reply::OneMessage(one), Command::Send(message) | Command::Edit(message)) => one.message = message.clone(),
-            (Reply::OneMessage(one), Command::Get(asked)) => one.message.channel = asked.channel.clone(),
+            (Reply::OneMessage(one), Command::Send(message) | Command::Edit(message)) => {
+                one.message = message.clone()
+            }
+            (Reply::OneMessage(one), Command::Get(asked)) => {
+                one.message.channel = asked.channel.clone()
+            }
             (Reply::OneMessage(one), Command::MarkSeen(asked)) => {
                 one.message.id = asked.id.clone();
                 one.message.channel = asked.channel.clone();
@@ -324,8 +431,12 @@ impl Reply {
                 one.message.channel = asked.channel.clone();
             }
             (Reply::Messages(list), Command::SendMany(many)) => list.messages = many.sends.clone(),
-            (Reply::Moderation(done), Command::Delete(asked)) => done.channel = asked.channel.clone(),
-            (Reply::Moderation(done), Command::Moderate(asked)) => done.channel = asked.channel.clone(),
+            (Reply::Moderation(done), Command::Delete(asked)) => {
+                done.channel = asked.channel.clone()
+            }
+            (Reply::Moderation(done), Command::Moderate(asked)) => {
+                done.channel = asked.channel.clone()
+            }
             _ => {}
         }
         reply
@@ -352,7 +463,9 @@ fn name_channel(reply: &mut Reply, channel: &Text) {
                 }
             }
         }
-        Reply::OneMessage(OneMessage { message }) if message.channel.is_empty() => message.channel = channel.clone(),
+        Reply::OneMessage(OneMessage { message }) if message.channel.is_empty() => {
+            message.channel = channel.clone()
+        }
         _ => {}
     }
 }
@@ -395,7 +508,10 @@ fn by_status(status: StatusCode) -> Option<Fault> {
         400..500 => Kind::Invalid,
         _ => return None,
     };
-    Some(Fault::upstream(kind, format!("the upstream answered {status}")))
+    Some(Fault::upstream(
+        kind,
+        format!("the upstream answered {status}"),
+    ))
 }
 
 /// The outcome that a reply stands for.

@@ -136,14 +136,26 @@ impl Codec {
 
     /// Can it spell values of this type?
     pub fn fits(self, kind: &Type) -> bool {
-        let kind = if let Type::List(item) = kind { item } else { kind };
+        let kind = if let Type::List(item) = kind {
+            item
+        } else {
+            kind
+        };
         match self {
             Codec::Plain => !matches!(kind, Type::Time),
             Codec::Int | Codec::Text => matches!(kind, Type::Text | Type::Int),
-            Codec::Id | Codec::Bytes(_) | Codec::MaxBytes(_) | Codec::MinChars(_) | Codec::Lower => {
+            Codec::Id
+            | Codec::Bytes(_)
+            | Codec::MaxBytes(_)
+            | Codec::MinChars(_)
+            | Codec::Lower => {
                 matches!(kind, Type::Text)
             }
-            Codec::SlackText | Codec::Short25 | Codec::Email | Codec::Presence | Codec::OneOrMany => {
+            Codec::SlackText
+            | Codec::Short25
+            | Codec::Email
+            | Codec::Presence
+            | Codec::OneOrMany => {
                 matches!(kind, Type::Text)
             }
             Codec::Medium => matches!(kind, Type::Record(schema) if schema.name == "Media"),
@@ -164,7 +176,9 @@ impl Codec {
         Some(match (self, value) {
             // An id that is no number is still an id.
             (Codec::Int, Value::Text(text)) => text.parse().map_or(Scalar::Text(text), Scalar::Int),
-            (Codec::Text, Value::Int(int)) | (Codec::Decimal, Value::Int(int)) if self == Codec::Text => {
+            (Codec::Text, Value::Int(int)) | (Codec::Decimal, Value::Int(int))
+                if self == Codec::Text =>
+            {
                 let _ = write!(scratch, "{int}");
                 Scalar::Text(scratch)
             }
@@ -181,7 +195,12 @@ impl Codec {
             }
             (Codec::Millis, Value::Int(int)) => Scalar::Int(int.saturating_mul(1_000)),
             (Codec::SlackText, Value::Text(text)) if text.contains(['&', '<', '>']) => {
-                scratch.push_str(&text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
+                scratch.push_str(
+                    &text
+                        .replace('&', "&amp;")
+                        .replace('<', "&lt;")
+                        .replace('>', "&gt;"),
+                );
                 Scalar::Text(scratch)
             }
             (Codec::Short25, Value::Text(text)) if text.chars().count() > 25 => {
@@ -214,7 +233,10 @@ impl Codec {
             Codec::UnixMsText => write!(out, "{}", time.millis()),
             Codec::SlackTs => write!(out, "{second}.{micros:06}"),
             _ => {
-                let utc = jiff::Timestamp::from_second(second).ok()?.to_zoned(TimeZone::UTC).datetime();
+                let utc = jiff::Timestamp::from_second(second)
+                    .ok()?
+                    .to_zoned(TimeZone::UTC)
+                    .datetime();
                 self.write_civil(utc, micros, out)
             }
         }
@@ -227,8 +249,20 @@ impl Codec {
             return out.write_str(&utc.strftime("%B %-d, %Y, %-I:%M %P").to_string());
         }
         let (date, time) = (utc.date(), utc.time());
-        write!(out, "{:04}-{:02}-{:02}T", date.year(), date.month(), date.day())?;
-        write!(out, "{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second())?;
+        write!(
+            out,
+            "{:04}-{:02}-{:02}T",
+            date.year(),
+            date.month(),
+            date.day()
+        )?;
+        write!(
+            out,
+            "{:02}:{:02}:{:02}",
+            time.hour(),
+            time.minute(),
+            time.second()
+        )?;
         match self {
             Codec::Rfc3339Micros => write!(out, ".{micros:06}Z"),
             Codec::Rfc3339MicrosOffset => write!(out, ".{micros:06}+00:00"),
@@ -240,7 +274,13 @@ impl Codec {
 
     /// Understands what stands at a place, as a value of the field's type. `textual` places (paths, queries, forms,
     /// headers) spell numbers and truths as text.
-    pub fn decode<'v>(self, at: At<'v>, kind: &Type, textual: bool, scratch: &'v mut String) -> Option<Value<'v>> {
+    pub fn decode<'v>(
+        self,
+        at: At<'v>,
+        kind: &Type,
+        textual: bool,
+        scratch: &'v mut String,
+    ) -> Option<Value<'v>> {
         scratch.clear();
         if self == Codec::Page {
             let page = match at.kind() {
@@ -248,7 +288,11 @@ impl Codec {
                 Kind::Text(text) => text.parse().unwrap_or(0),
                 _ => 0,
             };
-            return Some(if page >= 1 { Value::Int(page) } else { Value::Absent });
+            return Some(if page >= 1 {
+                Value::Int(page)
+            } else {
+                Value::Absent
+            });
         }
         if matches!(kind, Type::Json) {
             return self.decode_json(at, scratch);
@@ -258,7 +302,12 @@ impl Codec {
         }
         match at.kind() {
             Kind::Text(text) if self == Codec::SlackText && text.contains('&') => {
-                scratch.push_str(&text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"));
+                scratch.push_str(
+                    &text
+                        .replace("&lt;", "<")
+                        .replace("&gt;", ">")
+                        .replace("&amp;", "&"),
+                );
                 Some(Value::Text(scratch))
             }
             Kind::Text(text) => self.decode_text(text, kind, textual),
@@ -267,9 +316,13 @@ impl Codec {
                 let _ = write!(scratch, "{big}");
                 self.check_text(scratch)
             }
-            Kind::Bool(flag) if matches!(kind, Type::Bool) => Some(Value::Bool(flag != (self == Codec::Not))),
+            Kind::Bool(flag) if matches!(kind, Type::Bool) => {
+                Some(Value::Bool(flag != (self == Codec::Not)))
+            }
             // A count of seconds with a fraction: waiting a little longer is always right.
-            Kind::Float(float) if matches!(kind, Type::Int) && self == Codec::Decimal && float.abs() < 1e15 => {
+            Kind::Float(float)
+                if matches!(kind, Type::Int) && self == Codec::Decimal && float.abs() < 1e15 =>
+            {
                 Some(Value::Int(float.ceil() as i64))
             }
             _ => None,
@@ -294,8 +347,13 @@ impl Codec {
     pub fn decode_text<'v>(self, text: &'v str, kind: &Type, textual: bool) -> Option<Value<'v>> {
         match kind {
             Type::Text => self.check_text(text),
-            Type::Int if textual || matches!(self, Codec::Int | Codec::Text) => text.parse().ok().map(Value::Int),
-            Type::Int if self == Codec::Decimal => text.parse::<f64>().ok().map(|float| Value::Int(float.ceil() as i64)),
+            Type::Int if textual || matches!(self, Codec::Int | Codec::Text) => {
+                text.parse().ok().map(Value::Int)
+            }
+            Type::Int if self == Codec::Decimal => text
+                .parse::<f64>()
+                .ok()
+                .map(|float| Value::Int(float.ceil() as i64)),
             Type::Bool if textual => match text {
                 "true" | "1" => Some(Value::Bool(self != Codec::Not)),
                 "false" | "0" => Some(Value::Bool(self == Codec::Not)),
@@ -329,9 +387,17 @@ impl Codec {
         matches!(self, Codec::Int | Codec::Text | Codec::Id)
     }
 
-    fn decode_int<'v>(self, int: i64, kind: &Type, textual: bool, scratch: &'v mut String) -> Option<Value<'v>> {
+    fn decode_int<'v>(
+        self,
+        int: i64,
+        kind: &Type,
+        textual: bool,
+        scratch: &'v mut String,
+    ) -> Option<Value<'v>> {
         match kind {
-            Type::Int if self == Codec::Millis => Some(Value::Int(int.saturating_add(999).div_euclid(1_000))),
+            Type::Int if self == Codec::Millis => {
+                Some(Value::Int(int.saturating_add(999).div_euclid(1_000)))
+            }
             Type::Int => Some(Value::Int(int)),
             Type::Text if self.accepts_digits() || textual => {
                 let _ = write!(scratch, "{int}");
@@ -372,10 +438,18 @@ impl Codec {
             Codec::SlackTs => {
                 let (seconds, micros) = text.split_once('.').unwrap_or((text, "0"));
                 let micros: i64 = format!("{micros:0<6}").get(..6)?.parse().ok()?;
-                Some(Time(seconds.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(micros)?))
+                Some(Time(
+                    seconds
+                        .parse::<i64>()
+                        .ok()?
+                        .checked_mul(1_000_000)?
+                        .checked_add(micros)?,
+                ))
             }
             // Discord's ids count milliseconds from 2015 above 22 bits (discord-api-docs, snowflakes).
-            Codec::Snowflake => Some(Time::from_millis((text.parse::<u64>().ok()? >> 22) as i64 + 1_420_070_400_000)),
+            Codec::Snowflake => Some(Time::from_millis(
+                (text.parse::<u64>().ok()? >> 22) as i64 + 1_420_070_400_000,
+            )),
             _ => parse_civil(text),
         }
     }
@@ -387,17 +461,25 @@ fn parse_civil(text: &str) -> Option<Time> {
         return Some(Time(stamp.as_microsecond()));
     }
     let civil: civil::DateTime = text.parse().ok()?;
-    Some(Time(civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_microsecond()))
+    Some(Time(
+        civil
+            .to_zoned(TimeZone::UTC)
+            .ok()?
+            .timestamp()
+            .as_microsecond(),
+    ))
 }
 
 fn text_within(at: At<'_>) -> Option<&str> {
     if let Kind::Text(text) = at.kind() {
         return Some(text);
     }
-    ["text", "message", "body", "content"].iter().find_map(|name| match at.member(name)?.kind() {
-        Kind::Text(text) => Some(text),
-        _ => None,
-    })
+    ["text", "message", "body", "content"]
+        .iter()
+        .find_map(|name| match at.member(name)?.kind() {
+            Kind::Text(text) => Some(text),
+            _ => None,
+        })
 }
 
 impl Scalar<'_> {

@@ -13,11 +13,23 @@ use super::exchange::{Dialect, Exchange, Segment};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found<'p> {
     /// These exchanges have the path and the method, most constants first.
-    Exchanges { dialect: usize, door: usize, candidates: &'p [usize], segments: SmallVec<[&'p str; 4]> },
+    Exchanges {
+        dialect: usize,
+        door: usize,
+        candidates: &'p [usize],
+        segments: SmallVec<[&'p str; 4]>,
+    },
     /// The path is known, but not with this method.
-    Method { dialect: usize, door: usize, allow: String },
+    Method {
+        dialect: usize,
+        door: usize,
+        allow: String,
+    },
     /// The dialect owns the path, but has nothing there.
-    Owned { dialect: usize, door: usize },
+    Owned {
+        dialect: usize,
+        door: usize,
+    },
     Nobody,
 }
 
@@ -37,7 +49,9 @@ struct Place {
 
 /// Two dialects want one path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the dialects {0} and {1} both answer at {2}; offer only one of them, or give them hosts of their own")]
+#[error(
+    "the dialects {0} and {1} both answer at {2}; offer only one of them, or give them hosts of their own"
+)]
 pub struct Clash(pub String, pub String, pub String);
 
 impl Directory {
@@ -51,27 +65,45 @@ impl Directory {
             let dialect = &dialects[index];
             for (door, facts) in dialect.doors.iter().enumerate() {
                 for owned in &facts.owns {
-                    directory.owned.push((format!("{}{owned}", facts.path), index, door));
+                    directory
+                        .owned
+                        .push((format!("{}{owned}", facts.path), index, door));
                 }
                 for path in paths(dialect, door) {
                     directory.add(dialects, index, door, &path)?;
                 }
             }
         }
-        directory.owned.sort_by_key(|(prefix, ..)| std::cmp::Reverse(prefix.len()));
+        directory
+            .owned
+            .sort_by_key(|(prefix, ..)| std::cmp::Reverse(prefix.len()));
         Ok(directory)
     }
 
-    fn add(&mut self, dialects: &[Dialect], index: usize, door: usize, path: &str) -> Result<(), Clash> {
+    fn add(
+        &mut self,
+        dialects: &[Dialect],
+        index: usize,
+        door: usize,
+        path: &str,
+    ) -> Result<(), Clash> {
         let dialect = &dialects[index];
-        let mut place = Place { dialect: index, door, methods: Vec::new() };
+        let mut place = Place {
+            dialect: index,
+            door,
+            methods: Vec::new(),
+        };
         let mut here: Vec<usize> = (0..dialect.exchanges.len())
             .filter(|exchange| {
                 let exchange = &dialect.exchanges[*exchange];
-                exchange.role.serves() && exchange.at_door(door) && pattern(dialect, door, exchange) == path
+                exchange.role.serves()
+                    && exchange.at_door(door)
+                    && pattern(dialect, door, exchange) == path
             })
             .collect();
-        here.sort_by_key(|exchange| std::cmp::Reverse(dialect.exchanges[*exchange].constants.len()));
+        here.sort_by_key(|exchange| {
+            std::cmp::Reverse(dialect.exchanges[*exchange].constants.len())
+        });
         for exchange in here {
             for method in &dialect.exchanges[exchange].methods {
                 match place.methods.iter_mut().find(|(known, _)| known == method) {
@@ -83,8 +115,15 @@ impl Directory {
         match self.paths.insert(path.to_owned(), place) {
             Ok(()) => Ok(()),
             Err(_) => {
-                let other = self.paths.at(path).map_or(index, |found| found.value.dialect);
-                Err(Clash(dialects[other].name.to_string(), dialect.name.to_string(), path.to_owned()))
+                let other = self
+                    .paths
+                    .at(path)
+                    .map_or(index, |found| found.value.dialect);
+                Err(Clash(
+                    dialects[other].name.to_string(),
+                    dialect.name.to_string(),
+                    path.to_owned(),
+                ))
             }
         }
     }
@@ -96,9 +135,19 @@ impl Directory {
             Some(shorter) if !shorter.is_empty() => shorter,
             _ => path,
         };
-        let Ok(found) = self.paths.at(trimmed) else { return self.owner(path) };
-        let Place { dialect, door, methods } = found.value;
-        let asked = if *method == Method::HEAD { &Method::GET } else { method };
+        let Ok(found) = self.paths.at(trimmed) else {
+            return self.owner(path);
+        };
+        let Place {
+            dialect,
+            door,
+            methods,
+        } = found.value;
+        let asked = if *method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
         match methods.iter().find(|(known, _)| known == asked) {
             Some((_, candidates)) => Found::Exchanges {
                 dialect: *dialect,
@@ -107,18 +156,31 @@ impl Directory {
                 segments: found.params.iter().map(|(_, value)| value).collect(),
             },
             None => {
-                let allow = methods.iter().map(|(method, _)| method.as_str()).collect::<Vec<_>>().join(", ");
-                Found::Method { dialect: *dialect, door: *door, allow }
+                let allow = methods
+                    .iter()
+                    .map(|(method, _)| method.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                Found::Method {
+                    dialect: *dialect,
+                    door: *door,
+                    allow,
+                }
             }
         }
     }
 
     fn owner(&self, path: &str) -> Found<'_> {
         let below = |prefix: &str| {
-            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            path.strip_prefix(prefix).is_some_and(|rest| {
+                rest.is_empty() || rest.starts_with('/') || prefix.ends_with('.')
+            })
         };
         match self.owned.iter().find(|(prefix, ..)| below(prefix)) {
-            Some((_, dialect, door)) => Found::Owned { dialect: *dialect, door: *door },
+            Some((_, dialect, door)) => Found::Owned {
+                dialect: *dialect,
+                door: *door,
+            },
             None => Found::Nobody,
         }
     }

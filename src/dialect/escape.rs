@@ -97,7 +97,11 @@ fn unicode(unit: u16, out: &mut Vec<u8>) {
 }
 
 /// What stands for itself in a path segment or a query string: RFC 3986's unreserved characters.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 pub fn percent(text: &str, out: &mut Vec<u8>) {
     for piece in utf8_percent_encode(text, UNRESERVED) {

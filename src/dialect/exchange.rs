@@ -7,8 +7,9 @@ use http::{HeaderName, Method};
 
 use super::escape::Style;
 use super::template::{Derive, Placeholder, Root, Shape, Source, Template};
+use crate::model::profile::Order;
 use crate::model::record::Value;
-use crate::model::{Kind, Operation, Profile, Text};
+use crate::model::{Command, Kind, Operation, Profile, Reply, Text};
 
 #[derive(Clone, Debug, Default)]
 pub struct Dialect {
@@ -115,8 +116,14 @@ impl Parts {
     pub fn without(&self, others: &Parts) -> Parts {
         let rest = |mine: &Option<Template>, theirs: &Option<Template>| match (mine, theirs) {
             (Some(Template::Object(mine)), Some(Template::Object(theirs))) => {
-                let written = |name: &Box<str>| theirs.iter().any(|member| member.names.first() == Some(name));
-                let rest = mine.iter().filter(|member| !member.names.first().is_some_and(written));
+                let written = |name: &Box<str>| {
+                    theirs
+                        .iter()
+                        .any(|member| member.names.first() == Some(name))
+                };
+                let rest = mine
+                    .iter()
+                    .filter(|member| !member.names.first().is_some_and(written));
                 Some(Template::Object(rest.cloned().collect()))
             }
             (mine, _) => mine.clone(),
@@ -138,10 +145,18 @@ impl Parts {
 
     /// Every placeholder of every place.
     pub fn placeholders<'p>(&'p self, found: &mut Vec<&'p Placeholder>) {
-        let bodies = [&self.query, &self.form, &self.json, &self.params].into_iter().flatten();
-        let members = [&self.form_json, &self.params_json, &self.query_json].into_iter().flatten().map(|(_, template)| template);
+        let bodies = [&self.query, &self.form, &self.json, &self.params]
+            .into_iter()
+            .flatten();
+        let members = [&self.form_json, &self.params_json, &self.query_json]
+            .into_iter()
+            .flatten()
+            .map(|(_, template)| template);
         let headers = self.header.iter().map(|(_, template)| template);
-        bodies.chain(members).chain(headers).for_each(|template| template.placeholders(found));
+        bodies
+            .chain(members)
+            .chain(headers)
+            .for_each(|template| template.placeholders(found));
     }
 }
 
@@ -158,7 +173,10 @@ pub enum Action {
     /// A fixed reply.
     Answer,
     /// A fixed fault.
-    Refuse { kind: Kind, message: Box<str> },
+    Refuse {
+        kind: Kind,
+        message: Box<str>,
+    },
 }
 
 /// One request and its reply, for both roles.
@@ -208,7 +226,9 @@ impl Exchange {
                 template.placeholders(&mut placeholders);
             }
         }
-        placeholders.iter().any(|placeholder| placeholder.source.root == Root::Credential)
+        placeholders
+            .iter()
+            .any(|placeholder| placeholder.source.root == Root::Credential)
     }
 
     pub fn at_door(&self, door: usize) -> bool {
@@ -281,6 +301,8 @@ pub struct FaultForm {
     pub seal: SealKey,
     /// Constants that tell it from other faults when read.
     pub constants: usize,
+    /// Its structure alone tells that it is a fault.
+    pub evident: bool,
 }
 
 impl Dialect {
@@ -290,16 +312,33 @@ impl Dialect {
 
     /// The exchanges that carry an operation in a role, in file order.
     pub fn exchanges_of(&self, operation: Operation) -> impl Iterator<Item = (usize, &Exchange)> {
-        self.exchanges.iter().enumerate().filter(move |(_, exchange)| exchange.operation() == Some(operation))
+        self.exchanges
+            .iter()
+            .enumerate()
+            .filter(move |(_, exchange)| exchange.operation() == Some(operation))
+    }
+
+    /// Turns a list between the model's order, oldest first, and the wire's: the dialect's own, or the one asked for.
+    pub fn turn(&self, command: Option<&Command>, reply: &mut Reply) {
+        let Reply::Messages(list) = reply else { return };
+        let asked = match command {
+            Some(Command::List(list)) => list.window.order,
+            _ => None,
+        };
+        if asked.map_or(self.profile.order == Order::NewestFirst, |order| order < 0) {
+            list.messages.reverse();
+        }
     }
 
     /// Can this dialect, as an upstream, carry the operation at all?
     pub fn calls(&self, operation: Operation) -> bool {
-        self.exchanges_of(operation).any(|(_, exchange)| exchange.role.calls())
+        self.exchanges_of(operation)
+            .any(|(_, exchange)| exchange.role.calls())
     }
 
     /// Can a client of this dialect ask for the operation?
     pub fn serves(&self, operation: Operation) -> bool {
-        self.exchanges_of(operation).any(|(_, exchange)| exchange.role.serves())
+        self.exchanges_of(operation)
+            .any(|(_, exchange)| exchange.role.serves())
     }
 }

@@ -17,7 +17,9 @@ pub fn fields(body: &[u8], boundary: &str) -> Option<Vec<(String, String)>> {
     let reading = pin!(async move {
         let mut pairs = Vec::new();
         while let Some(field) = multipart.next_field().await.ok()? {
-            let Some(name) = field.name().map(str::to_owned) else { continue };
+            let Some(name) = field.name().map(str::to_owned) else {
+                continue;
+            };
             let value = String::from_utf8(field.bytes().await.ok()?.to_vec()).ok()?;
             pairs.push((name, value));
         }

@@ -38,7 +38,12 @@ fn decode(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
         return Ok(Cow::Borrowed(text));
     }
     let blanks = text.replace('+', " ");
-    Ok(Cow::Owned(percent_decode_str(&blanks).decode_utf8().map_err(|_| NotUtf8)?.into_owned()))
+    Ok(Cow::Owned(
+        percent_decode_str(&blanks)
+            .decode_utf8()
+            .map_err(|_| NotUtf8)?
+            .into_owned(),
+    ))
 }
 
 /// Decodes one segment of a path, where `+` stands for itself.
@@ -53,7 +58,10 @@ pub fn segment(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
 pub fn feathers(pairs: Vec<(Cow<'_, str>, Cow<'_, str>)>) -> Tape<'static> {
     let mut root = Tree::Object(Vec::new());
     for (name, value) in pairs {
-        let steps: Vec<&str> = name.split('[').map(|step| step.trim_end_matches(']')).collect();
+        let steps: Vec<&str> = name
+            .split('[')
+            .map(|step| step.trim_end_matches(']'))
+            .collect();
         if steps.len() <= MAX_DEPTH {
             insert(&mut root, &steps, typed(&value));
         }
@@ -64,7 +72,9 @@ pub fn feathers(pairs: Vec<(Cow<'_, str>, Cow<'_, str>)>) -> Tape<'static> {
 
 /// `#50`, `#true` and `#[]` are values rather than text.
 fn typed(value: &str) -> Tree {
-    let Some(spelt) = value.strip_prefix('#') else { return Tree::Text(value.to_owned()) };
+    let Some(spelt) = value.strip_prefix('#') else {
+        return Tree::Text(value.to_owned());
+    };
     match Tape::json(spelt.as_bytes()) {
         Ok(tape) => tape.root().map_or(Tree::Null, Tree::copy),
         Err(_) => Tree::Text(value.to_owned()),
@@ -118,14 +128,18 @@ fn coerce(tree: &mut Tree) {
 const COERCE: &str = "$coerce";
 
 fn coerced(inner: &Tree) -> Tree {
-    let Tree::Object(members) = inner else { return Tree::Null };
+    let Tree::Object(members) = inner else {
+        return Tree::Null;
+    };
     let part = |wanted: &str| match members.iter().find(|(name, _)| name == wanted) {
         Some((_, Tree::Text(text))) => text.as_str(),
         _ => "",
     };
     let (kind, value) = (part("type"), part("value"));
     match kind {
-        "number" => value.parse().map_or_else(|_| Tree::Text(value.to_owned()), Tree::Int),
+        "number" => value
+            .parse()
+            .map_or_else(|_| Tree::Text(value.to_owned()), Tree::Int),
         "boolean" => Tree::Bool(value == "true"),
         // A date is meant as the number that the field holds: milliseconds.
         "date" => match value.parse::<jiff::Timestamp>() {

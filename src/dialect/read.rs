@@ -30,7 +30,8 @@ pub enum Miss {
 
 impl Miss {
     fn within(self, outer: &str) -> Miss {
-        let join = |name: String| match (outer.is_empty(), name.is_empty() || name.starts_with('[')) {
+        let join = |name: String| match (outer.is_empty(), name.is_empty() || name.starts_with('['))
+        {
             (true, _) => name,
             (false, true) => format!("{outer}{name}"),
             (false, false) => format!("{outer}.{name}"),
@@ -58,15 +59,24 @@ pub struct Field<'t> {
 
 impl<'t> Fields<'t> {
     pub fn of(at: At<'t>, textual: bool) -> Fields<'t> {
-        Fields { first: Some(Field { at, textual }), then: None }
+        Fields {
+            first: Some(Field { at, textual }),
+            then: None,
+        }
     }
 
     /// The member under any of its names.
     fn get(&self, names: &[Box<str>]) -> Option<Field<'t>> {
-        [self.first, self.then].into_iter().flatten().find_map(|field| {
-            let at = names.iter().find_map(|name| field.at.member(name))?;
-            (at.kind() != Kind::Null).then_some(Field { at, textual: field.textual })
-        })
+        [self.first, self.then]
+            .into_iter()
+            .flatten()
+            .find_map(|field| {
+                let at = names.iter().find_map(|name| field.at.member(name))?;
+                (at.kind() != Kind::Null).then_some(Field {
+                    at,
+                    textual: field.textual,
+                })
+            })
     }
 }
 
@@ -84,11 +94,18 @@ pub fn matches(template: &Template, field: Option<Field<'_>>, fit: Fit) -> bool 
     match (template, field) {
         (Template::Constant(constant), Some(field)) => constant.equals(field.at, field.textual),
         (Template::Object(members), Some(field)) => {
-            field.at.kind() == Kind::Object && members_match(members, &Fields::of(field.at, field.textual), fit)
+            field.at.kind() == Kind::Object
+                && members_match(members, &Fields::of(field.at, field.textual), fit)
         }
         (Template::Array(elements), Some(field)) => {
-            let mut found = field.at.elements().map(|at| Field { at, textual: field.textual });
-            field.at.kind() == Kind::Array && elements.iter().all(|element| matches(element, found.next(), fit))
+            let mut found = field.at.elements().map(|at| Field {
+                at,
+                textual: field.textual,
+            });
+            field.at.kind() == Kind::Array
+                && elements
+                    .iter()
+                    .all(|element| matches(element, found.next(), fit))
         }
         (Template::Each { .. }, Some(field)) => field.at.kind() == Kind::Array,
         (Template::Placeholder(_), Some(_)) => true,
@@ -129,7 +146,10 @@ fn fits(pieces: &[Piece], text: &str) -> bool {
 pub fn members_match(members: &[Member], fields: &Fields<'_>, fit: Fit) -> bool {
     members.iter().all(|member| {
         let structure = fit == Fit::Structure
-            && matches!(member.template, Template::Object(_) | Template::Array(_) | Template::Each { .. });
+            && matches!(
+                member.template,
+                Template::Object(_) | Template::Array(_) | Template::Each { .. }
+            );
         if !member.selects && !structure && !member.demanded {
             return true;
         }
@@ -143,14 +163,23 @@ pub fn members_match(members: &[Member], fields: &Fields<'_>, fit: Fit) -> bool 
 
 impl<'d> Reader<'d> {
     pub fn new(shapes: &'d [Shape], strict: bool) -> Reader<'d> {
-        Reader { shapes, strict, scratch: String::new() }
+        Reader {
+            shapes,
+            strict,
+            scratch: String::new(),
+        }
     }
 
     /// Reads a value into the target.
     ///
     /// # Errors
     /// The first thing that is missing or of the wrong type, in the template's order; never for a reply.
-    pub fn read(&mut self, template: &Template, field: Option<Field<'_>>, target: &mut Target<'_>) -> Result<(), Miss> {
+    pub fn read(
+        &mut self,
+        template: &Template,
+        field: Option<Field<'_>>,
+        target: &mut Target<'_>,
+    ) -> Result<(), Miss> {
         match template {
             Template::Constant(_) => Ok(()),
             Template::Placeholder(placeholder) => self.placeholder(placeholder, field, target),
@@ -168,14 +197,23 @@ impl<'d> Reader<'d> {
             },
             Template::Array(elements) => {
                 let mut found = field.into_iter().flat_map(|field| {
-                    field.at.elements().map(move |at| Field { at, textual: field.textual })
+                    field.at.elements().map(move |at| Field {
+                        at,
+                        textual: field.textual,
+                    })
                 });
-                elements.iter().enumerate().try_for_each(|(index, element)| {
-                    self.read(element, found.next(), target).map_err(|miss| miss.within(&format!("[{index}]")))
-                })
+                elements
+                    .iter()
+                    .enumerate()
+                    .try_for_each(|(index, element)| {
+                        self.read(element, found.next(), target)
+                            .map_err(|miss| miss.within(&format!("[{index}]")))
+                    })
             }
             Template::Each { list, item } => match field {
-                Some(field) if field.at.kind() == Kind::Array => self.each(list, item, field, target),
+                Some(field) if field.at.kind() == Kind::Array => {
+                    self.each(list, item, field, target)
+                }
                 None => Ok(()),
                 Some(_) => self.ill_typed(),
             },
@@ -186,7 +224,12 @@ impl<'d> Reader<'d> {
     ///
     /// # Errors
     /// As [`Reader::read`].
-    pub fn members(&mut self, members: &[Member], fields: &Fields<'_>, target: &mut Target<'_>) -> Result<(), Miss> {
+    pub fn members(
+        &mut self,
+        members: &[Member],
+        fields: &Fields<'_>,
+        target: &mut Target<'_>,
+    ) -> Result<(), Miss> {
         for member in members {
             if let Some(pieces) = &member.dynamic {
                 self.dynamic(pieces, &member.template, fields, target)?;
@@ -207,11 +250,18 @@ impl<'d> Reader<'d> {
         fields: &Fields<'_>,
         target: &mut Target<'_>,
     ) -> Result<(), Miss> {
-        let Some(object) = fields.first else { return Ok(()) };
+        let Some(object) = fields.first else {
+            return Ok(());
+        };
         for (name, at) in object.at.members() {
             if self.pieces(pieces, name, target).is_ok() {
-                let field = Field { at, textual: object.textual };
-                return self.read(template, Some(field), target).map_err(|miss| miss.within(name));
+                let field = Field {
+                    at,
+                    textual: object.textual,
+                };
+                return self
+                    .read(template, Some(field), target)
+                    .map_err(|miss| miss.within(name));
             }
         }
         Ok(())
@@ -225,7 +275,10 @@ impl<'d> Reader<'d> {
         target: &mut Target<'_>,
     ) -> Result<(), Miss> {
         for (index, at) in field.at.elements().enumerate() {
-            let element = Field { at, textual: field.textual };
+            let element = Field {
+                at,
+                textual: field.textual,
+            };
             if !self.element_matches(item, element) {
                 // Another kind of thing in a reply's list is passed over; in a request it is a mistake.
                 if self.strict {
@@ -233,16 +286,32 @@ impl<'d> Reader<'d> {
                 }
                 continue;
             }
-            let Target { this, item: outer, arrival, app, credential, fault } = target;
+            let Target {
+                this,
+                item: outer,
+                arrival,
+                app,
+                credential,
+                fault,
+            } = target;
             let record: &mut dyn Slot = match (list.root, outer) {
                 (super::template::Root::Item, Some(outer)) => &mut **outer,
                 _ => &mut **this,
             };
-            let Some(pushed) = record.push(&list.path) else { return Ok(()) };
+            let Some(pushed) = record.push(&list.path) else {
+                return Ok(());
+            };
             let mut nothing = crate::model::Done::default();
-            let mut inner =
-                Target { this: &mut nothing, item: Some(pushed), arrival, app, credential, fault };
-            self.read(item, Some(element), &mut inner).map_err(|miss| miss.within(&format!("[{index}]")))?;
+            let mut inner = Target {
+                this: &mut nothing,
+                item: Some(pushed),
+                arrival,
+                app,
+                credential,
+                fault,
+            };
+            self.read(item, Some(element), &mut inner)
+                .map_err(|miss| miss.within(&format!("[{index}]")))?;
         }
         Ok(())
     }
@@ -250,7 +319,9 @@ impl<'d> Reader<'d> {
     /// An element written through a shape must have the shape's constants.
     fn element_matches(&self, item: &Template, element: Field<'_>) -> bool {
         let shape = match item {
-            Template::Placeholder(Placeholder { shape: Some(shape), .. }) => self.shapes.get(*shape),
+            Template::Placeholder(Placeholder {
+                shape: Some(shape), ..
+            }) => self.shapes.get(*shape),
             _ => None,
         };
         matches(item, Some(element), Fit::Constants)
@@ -264,18 +335,24 @@ impl<'d> Reader<'d> {
         target: &mut Target<'_>,
     ) -> Result<(), Miss> {
         let field = field.filter(|field| field.at.kind() != Kind::Null);
-        let Some(field) = field else { return self.absent(placeholder) };
+        let Some(field) = field else {
+            return self.absent(placeholder);
+        };
         if let Absence::Written(constant) = &placeholder.absence
             && constant.equals(field.at, field.textual)
         {
             return Ok(());
         }
-        let Some(record) = target.record(placeholder.source.root) else { return Ok(()) };
+        let Some(record) = target.record(placeholder.source.root) else {
+            return Ok(());
+        };
         let path = &placeholder.source.path;
         match placeholder.source.kind {
             Type::Record(_) => self.shaped(placeholder, field, target),
             Type::List(_) if placeholder.codec == Codec::Medium => {
-                let Some(medium) = record.push(path) else { return Ok(()) };
+                let Some(medium) = record.push(path) else {
+                    return Ok(());
+                };
                 let url = matches!(field.at.kind(), Kind::Text(_));
                 let kind = if url { Type::Text } else { Type::Json };
                 let value = Codec::Plain.decode(field.at, &kind, field.textual, &mut self.scratch);
@@ -299,8 +376,12 @@ impl<'d> Reader<'d> {
                     return self.ill_typed();
                 }
                 for at in field.at.elements() {
-                    let value = placeholder.codec.decode(at, item, field.textual, &mut self.scratch);
-                    let set = value.and_then(|value| record.push(path).map(|place| place.set(&[], value)));
+                    let value =
+                        placeholder
+                            .codec
+                            .decode(at, item, field.textual, &mut self.scratch);
+                    let set = value
+                        .and_then(|value| record.push(path).map(|place| place.set(&[], value)));
                     if set != Some(Ok(())) && self.strict {
                         return self.ill_typed();
                     }
@@ -308,7 +389,10 @@ impl<'d> Reader<'d> {
                 Ok(())
             }
             kind => {
-                let value = placeholder.codec.decode(field.at, &kind, field.textual, &mut self.scratch);
+                let value =
+                    placeholder
+                        .codec
+                        .decode(field.at, &kind, field.textual, &mut self.scratch);
                 match value {
                     Some(Value::Text("")) => self.absent(placeholder),
                     Some(value) if record.set(path, value).is_ok() => Ok(()),
@@ -318,15 +402,38 @@ impl<'d> Reader<'d> {
         }
     }
 
-    fn shaped(&mut self, placeholder: &Placeholder, field: Field<'_>, target: &mut Target<'_>) -> Result<(), Miss> {
-        let Some(shape) = placeholder.shape.and_then(|shape| self.shapes.get(shape)) else { return Ok(()) };
-        let Target { this, item, arrival, app, credential, fault } = target;
+    fn shaped(
+        &mut self,
+        placeholder: &Placeholder,
+        field: Field<'_>,
+        target: &mut Target<'_>,
+    ) -> Result<(), Miss> {
+        let Some(shape) = placeholder.shape.and_then(|shape| self.shapes.get(shape)) else {
+            return Ok(());
+        };
+        let Target {
+            this,
+            item,
+            arrival,
+            app,
+            credential,
+            fault,
+        } = target;
         let outer: &mut dyn Slot = match (placeholder.source.root, item) {
             (super::template::Root::Item, Some(item)) => &mut **item,
             _ => &mut **this,
         };
-        let Some(record) = outer.enter(&placeholder.source.path) else { return Ok(()) };
-        let mut inner = Target { this: record, item: None, arrival, app, credential, fault };
+        let Some(record) = outer.enter(&placeholder.source.path) else {
+            return Ok(());
+        };
+        let mut inner = Target {
+            this: record,
+            item: None,
+            arrival,
+            app,
+            credential,
+            fault,
+        };
         self.read(&shape.template, Some(field), &mut inner)?;
         self.derive(&shape.derive, &mut inner);
         Ok(())
@@ -335,7 +442,9 @@ impl<'d> Reader<'d> {
     /// Fills fields that the wire does not carry from those that it does.
     pub fn derive(&mut self, derives: &[Derive], target: &mut Target<'_>) {
         for derive in derives {
-            let Some(record) = target.record(derive.target.root) else { continue };
+            let Some(record) = target.record(derive.target.root) else {
+                continue;
+            };
             if !record.get(&derive.target.path).is_absent() {
                 continue;
             }
@@ -354,7 +463,11 @@ impl<'d> Reader<'d> {
                 _ => None,
             };
             let Some(at) = at else { continue };
-            if let Some(value) = derive.codec.decode(at, &derive.target.kind, false, &mut self.scratch) {
+            if let Some(value) =
+                derive
+                    .codec
+                    .decode(at, &derive.target.kind, false, &mut self.scratch)
+            {
                 let _ = record.set(&derive.target.path, value);
             }
         }
@@ -364,7 +477,12 @@ impl<'d> Reader<'d> {
     ///
     /// # Errors
     /// The text does not fit.
-    pub fn pieces(&mut self, pieces: &[Piece], text: &str, target: &mut Target<'_>) -> Result<(), Miss> {
+    pub fn pieces(
+        &mut self,
+        pieces: &[Piece],
+        text: &str,
+        target: &mut Target<'_>,
+    ) -> Result<(), Miss> {
         let mut rest = text;
         for (index, piece) in pieces.iter().enumerate() {
             match piece {
@@ -385,16 +503,30 @@ impl<'d> Reader<'d> {
                 }
             }
         }
-        if rest.is_empty() { Ok(()) } else { self.ill_typed() }
+        if rest.is_empty() {
+            Ok(())
+        } else {
+            self.ill_typed()
+        }
     }
 
     /// Reads a placeholder that stands in a text.
-    fn textual(&mut self, placeholder: &Placeholder, text: &str, target: &mut Target<'_>) -> Result<(), Miss> {
+    fn textual(
+        &mut self,
+        placeholder: &Placeholder,
+        text: &str,
+        target: &mut Target<'_>,
+    ) -> Result<(), Miss> {
         if text.is_empty() {
             return self.absent(placeholder);
         }
-        let Some(record) = target.record(placeholder.source.root) else { return Ok(()) };
-        match placeholder.codec.decode_text(text, &placeholder.source.kind, true) {
+        let Some(record) = target.record(placeholder.source.root) else {
+            return Ok(());
+        };
+        match placeholder
+            .codec
+            .decode_text(text, &placeholder.source.kind, true)
+        {
             Some(value) if record.set(&placeholder.source.path, value).is_ok() => Ok(()),
             _ => self.ill_typed(),
         }
@@ -404,10 +536,21 @@ impl<'d> Reader<'d> {
     ///
     /// # Errors
     /// As [`Reader::read`].
-    pub fn place(&mut self, template: &Template, text: Option<&str>, target: &mut Target<'_>) -> Result<(), Miss> {
-        let Some(text) = text else { return self.read(template, None, target) };
+    pub fn place(
+        &mut self,
+        template: &Template,
+        text: Option<&str>,
+        target: &mut Target<'_>,
+    ) -> Result<(), Miss> {
+        let Some(text) = text else {
+            return self.read(template, None, target);
+        };
         let tape = Tape::of_text(text);
-        self.read(template, tape.root().map(|at| Field { at, textual: true }), target)
+        self.read(
+            template,
+            tape.root().map(|at| Field { at, textual: true }),
+            target,
+        )
     }
 
     fn absent(&self, placeholder: &Placeholder) -> Result<(), Miss> {
@@ -422,12 +565,17 @@ impl<'d> Reader<'d> {
     }
 
     fn ill_typed(&self) -> Result<(), Miss> {
-        if self.strict { Err(Miss::IllTyped(String::new())) } else { Ok(()) }
+        if self.strict {
+            Err(Miss::IllTyped(String::new()))
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// Words like `Bearer` before a credential are spelt in either case by real clients.
 fn split_prefix<'t>(text: &'t str, literal: &str) -> Option<&'t str> {
     let head = text.get(..literal.len())?;
-    head.eq_ignore_ascii_case(literal).then(|| &text[literal.len()..])
+    head.eq_ignore_ascii_case(literal)
+        .then(|| &text[literal.len()..])
 }

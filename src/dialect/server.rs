@@ -12,10 +12,9 @@ use super::tape::Tape;
 use super::template::{Scope, Target, Template};
 use super::wire::{Incoming, Parsed};
 use super::write::Writer;
-use crate::model::profile::Order;
 use crate::model::record::Slot;
 use crate::model::{
-    App, Arrival, Command, Credential, Details, Done, Fault, Kind, Operation, Outcome, Reply,
+    App, Arrival, Command, Credential, Details, Done, Fault, Kind, Operation, Outcome,
 };
 
 /// A request, understood.
@@ -50,7 +49,12 @@ pub struct Refusal {
 impl Refusal {
     /// A fault met before anything of the request was read.
     pub fn early(fault: Fault) -> Refusal {
-        Refusal { fault, exchange: None, app: App::default(), credential: Credential::default() }
+        Refusal {
+            fault,
+            exchange: None,
+            app: App::default(),
+            credential: Credential::default(),
+        }
     }
 }
 
@@ -96,7 +100,12 @@ impl Draft {
     }
 
     fn refuse(self, fault: Fault, exchange: Option<usize>) -> Box<Refusal> {
-        Box::new(Refusal { fault, exchange, app: self.app, credential: self.credential })
+        Box::new(Refusal {
+            fault,
+            exchange,
+            app: self.app,
+            credential: self.credential,
+        })
     }
 }
 
@@ -105,7 +114,11 @@ impl Dialect {
     ///
     /// # Errors
     /// What is wrong with the request, in the model's words and the wire's names.
-    pub fn decode(&self, incoming: &Incoming<'_>, candidates: &[usize]) -> Result<Job, Box<Refusal>> {
+    pub fn decode(
+        &self,
+        incoming: &Incoming<'_>,
+        candidates: &[usize],
+    ) -> Result<Job, Box<Refusal>> {
         let mut draft = Draft {
             record: Operation::CheckSession.command(),
             arrival: Arrival::default(),
@@ -118,13 +131,27 @@ impl Dialect {
         self.read_auth(&mut reader, incoming, None, &mut draft);
         let parsed = match incoming.parse(self) {
             Ok(parsed) => parsed,
-            Err(why) => return Err(draft.refuse(Fault::client(Kind::Malformed, why.0), candidates.first().copied())),
+            Err(why) => {
+                return Err(draft.refuse(
+                    Fault::client(Kind::Malformed, why.0),
+                    candidates.first().copied(),
+                ));
+            }
         };
         self.read_auth(&mut reader, incoming, Some(&parsed), &mut draft);
-        if let Err(miss) = read_parts(&mut reader, &self.every, incoming, &parsed, &mut draft.target()) {
+        if let Err(miss) = read_parts(
+            &mut reader,
+            &self.every,
+            incoming,
+            &parsed,
+            &mut draft.target(),
+        ) {
             return Err(draft.refuse(missed(miss), None));
         }
-        let Some(index) = self.choose(incoming, &parsed, candidates) else {
+        let chosen = self
+            .choose(incoming, &parsed, candidates, Bodies::AsSent)
+            .or_else(|| self.choose(incoming, &parsed, candidates, Bodies::Forgotten));
+        let Some(index) = chosen else {
             let fault = self.nothing_chosen(incoming, &parsed, candidates);
             return Err(draft.refuse(fault, None));
         };
@@ -139,8 +166,16 @@ impl Dialect {
                 return Err(draft.refuse(Fault::client(*kind, &**message), Some(index)));
             }
         };
-        let read = read_segments(&mut reader, exchange, incoming, &mut draft.target())
-            .and_then(|()| read_parts(&mut reader, &exchange.parts, incoming, &parsed, &mut draft.target()));
+        let read =
+            read_segments(&mut reader, exchange, incoming, &mut draft.target()).and_then(|()| {
+                read_parts(
+                    &mut reader,
+                    &exchange.parts,
+                    incoming,
+                    &parsed,
+                    &mut draft.target(),
+                )
+            });
         if let Err(miss) = read {
             return Err(draft.refuse(missed(miss), Some(index)));
         }
@@ -161,10 +196,19 @@ impl Dialect {
     }
 
     /// Reads the first proof of identity that the request has; without a parsed body, only from the headers.
-    fn read_auth(&self, reader: &mut Reader<'_>, incoming: &Incoming<'_>, parsed: Option<&Parsed<'_>>, draft: &mut Draft) {
+    fn read_auth(
+        &self,
+        reader: &mut Reader<'_>,
+        incoming: &Incoming<'_>,
+        parsed: Option<&Parsed<'_>>,
+        draft: &mut Draft,
+    ) {
         for auth in self.auth.iter().filter(|auth| auth.role.serves()) {
             let mut credential = Credential::default();
-            let mut target = Target { credential: &mut credential, ..draft.target() };
+            let mut target = Target {
+                credential: &mut credential,
+                ..draft.target()
+            };
             let read = match parsed {
                 Some(parsed) => read_parts(reader, &auth.parts, incoming, parsed, &mut target),
                 None if !auth.parts.header.is_empty() => {
@@ -179,41 +223,78 @@ impl Dialect {
         }
     }
 
-    fn choose(&self, incoming: &Incoming<'_>, parsed: &Parsed<'_>, candidates: &[usize]) -> Option<usize> {
+    fn choose(
+        &self,
+        incoming: &Incoming<'_>,
+        parsed: &Parsed<'_>,
+        candidates: &[usize],
+        bodies: Bodies,
+    ) -> Option<usize> {
         candidates.iter().copied().find(|index| {
             let parts = &self.exchanges[*index].parts;
             let place = |template: &Option<Template>, field: Option<Field<'_>>| {
-                template.as_ref().is_none_or(|template| matches(template, field, Fit::Constants))
+                template
+                    .as_ref()
+                    .is_none_or(|template| matches(template, field, Fit::Constants))
             };
             place(&parts.query, parsed.query_field())
                 && place(&parts.form, parsed.form_field())
-                && parts.json.as_ref().is_none_or(|json| matches_body(json, parsed))
+                && parts
+                    .json
+                    .as_ref()
+                    .is_none_or(|json| matches_body(json, parsed, bodies))
                 && match &parts.params {
-                    Some(Template::Object(members)) => members_match(members, &parsed.params(), Fit::Constants),
+                    Some(Template::Object(members)) => {
+                        members_match(members, &parsed.params(), Fit::Constants)
+                    }
                     _ => true,
                 }
-                && parts.form_json.as_ref().is_none_or(|(name, _)| holds(parsed.form_field(), name))
-                && parts.query_json.as_ref().is_none_or(|(name, _)| holds(parsed.query_field(), name))
+                && parts
+                    .form_json
+                    .as_ref()
+                    .is_none_or(|(name, _)| holds(parsed.form_field(), name))
+                && parts
+                    .query_json
+                    .as_ref()
+                    .is_none_or(|(name, _)| holds(parsed.query_field(), name))
                 && parts.params_json.as_ref().is_none_or(|(name, _)| {
                     let params = parsed.params();
                     holds(params.first, name) || holds(params.then, name)
                 })
                 && parts.header.iter().all(|(name, template)| {
-                    let text = incoming.headers.get(name).and_then(|value| value.to_str().ok());
+                    let text = incoming
+                        .headers
+                        .get(name)
+                        .and_then(|value| value.to_str().ok());
                     let tape = text.map(Tape::of_text);
                     let at = tape.as_ref().and_then(Tape::root);
-                    matches(template, at.map(|at| Field { at, textual: true }), Fit::Constants)
+                    matches(
+                        template,
+                        at.map(|at| Field { at, textual: true }),
+                        Fit::Constants,
+                    )
                 })
         })
     }
 
     /// The path is known, but no exchange was meant: either the body's shape is wrong, or there is no such thing.
-    fn nothing_chosen(&self, incoming: &Incoming<'_>, parsed: &Parsed<'_>, candidates: &[usize]) -> Fault {
+    fn nothing_chosen(
+        &self,
+        incoming: &Incoming<'_>,
+        parsed: &Parsed<'_>,
+        candidates: &[usize],
+    ) -> Fault {
         let shape_only = candidates.iter().any(|index| {
-            self.exchanges[*index].constants.iter().all(|(place, _)| place == "body")
+            self.exchanges[*index]
+                .constants
+                .iter()
+                .all(|(place, _)| place == "body")
         });
         if shape_only && (parsed.body.is_some() || incoming.body.is_empty()) {
-            return Fault::client(Kind::Malformed, "the body has not the shape that is expected here");
+            return Fault::client(
+                Kind::Malformed,
+                "the body has not the shape that is expected here",
+            );
         }
         Fault::client(Kind::Endpoint, "no such operation here")
     }
@@ -222,11 +303,7 @@ impl Dialect {
     pub fn render(&self, outcome: &mut Outcome, told: &Told<'_>) -> Rendered {
         match outcome {
             Ok(reply) => {
-                if self.profile.order == Order::NewestFirst
-                    && let Reply::Messages(list) = reply
-                {
-                    list.messages.reverse();
-                }
+                self.turn(told.command, reply);
                 self.render_reply(reply.slot(), told)
             }
             Err(fault) => self.render_fault(fault, told),
@@ -240,12 +317,21 @@ impl Dialect {
 
     fn render_reply(&self, reply: &dyn Slot, told: &Told<'_>) -> Rendered {
         let request = told.command.map(Command::slot);
-        let scope = Scope { request, ..Scope::new(reply, told.arrival, told.app) };
+        let scope = Scope {
+            request,
+            ..Scope::new(reply, told.arrival, told.app)
+        };
         let exchange = told.exchange.map(|index| self.twin_for(index, &scope));
         match exchange {
             Some(exchange) => {
                 let status = exchange.reply.status.unwrap_or(200);
-                self.assemble(status, &exchange.reply.header, &exchange.reply.body, &scope, exchange.seal)
+                self.assemble(
+                    status,
+                    &exchange.reply.header,
+                    &exchange.reply.body,
+                    &scope,
+                    exchange.seal,
+                )
             }
             None => self.assemble(200, &[], &ReplyBody::Empty, &scope, SealKey::None),
         }
@@ -255,7 +341,10 @@ impl Dialect {
     fn twin_for(&self, index: usize, scope: &Scope<'_>) -> &Exchange {
         let mut exchange = &self.exchanges[index];
         while let Some(next) = exchange.twin
-            && exchange.when.iter().any(|source| scope.value(source).is_absent())
+            && exchange
+                .when
+                .iter()
+                .any(|source| scope.value(source).is_absent())
         {
             exchange = &self.exchanges[next];
         }
@@ -276,15 +365,25 @@ impl Dialect {
         };
         let operation = exchange.and_then(Exchange::operation);
         match self.fault_form(fault.kind, operation, &fault.details.field, told.door) {
-            Some(form) => {
-                self.assemble(form.status.unwrap_or(200), &form.header, &form.body, &scope, form.seal)
-            }
+            Some(form) => self.assemble(
+                form.status.unwrap_or(200),
+                &form.header,
+                &form.body,
+                &scope,
+                form.seal,
+            ),
             None => self.assemble(500, &[], &ReplyBody::Empty, &scope, SealKey::None),
         }
     }
 
     /// The most particular form for a kind of fault: up the tree, and by operation, field and door before none.
-    fn fault_form(&self, kind: Kind, on: Option<Operation>, field: &str, door: usize) -> Option<&FaultForm> {
+    fn fault_form(
+        &self,
+        kind: Kind,
+        on: Option<Operation>,
+        field: &str,
+        door: usize,
+    ) -> Option<&FaultForm> {
         let field = field.split(['[', '.']).next().unwrap_or_default();
         let mut kind = Some(kind);
         while let Some(current) = kind {
@@ -296,7 +395,9 @@ impl Dialect {
                     && form.field.as_deref().is_none_or(|named| named == field)
             });
             let particular = |form: &&FaultForm| {
-                usize::from(form.field.is_some()) + usize::from(!form.on.is_empty()) + usize::from(!form.doors.is_empty())
+                usize::from(form.field.is_some())
+                    + usize::from(!form.on.is_empty())
+                    + usize::from(!form.doors.is_empty())
             };
             // `max_by_key` keeps the last of equals, and the first in the file is meant.
             if let Some(form) = forms.rev().max_by_key(particular) {
@@ -304,7 +405,9 @@ impl Dialect {
             }
             kind = current.parent();
         }
-        self.faults.iter().find(|form| form.kind == Kind::Internal && form.role.serves())
+        self.faults
+            .iter()
+            .find(|form| form.kind == Kind::Internal && form.role.serves())
     }
 
     fn assemble(
@@ -329,17 +432,26 @@ impl Dialect {
             ReplyBody::Empty => {}
             ReplyBody::Json(template) => {
                 writer.json(template, scope);
-                headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+                headers
+                    .entry(header::CONTENT_TYPE)
+                    .or_insert(HeaderValue::from_static("application/json"));
             }
             ReplyBody::Text(template) => {
                 let mut text = String::new();
                 writer.text(template, scope, &mut text);
                 writer.out = text.into_bytes();
-                headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain; charset=utf-8"));
+                headers
+                    .entry(header::CONTENT_TYPE)
+                    .or_insert(HeaderValue::from_static("text/plain; charset=utf-8"));
             }
         }
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Rendered { status, headers, body: Bytes::from(writer.out), seal }
+        Rendered {
+            status,
+            headers,
+            body: Bytes::from(writer.out),
+            seal,
+        }
     }
 }
 
@@ -355,9 +467,13 @@ impl Exchange {
 }
 
 fn named<'t>(template: &'t Template, field: &str) -> Option<&'t str> {
-    let Template::Object(members) = template else { return None };
+    let Template::Object(members) = template else {
+        return None;
+    };
     members.iter().find_map(|member| match &member.template {
-        Template::Placeholder(placeholder) if *placeholder.path == *field => member.names.first().map(|name| &**name),
+        Template::Placeholder(placeholder) if *placeholder.path == *field => {
+            member.names.first().map(|name| &**name)
+        }
         inner => named(inner, field),
     })
 }
@@ -365,14 +481,25 @@ fn named<'t>(template: &'t Template, field: &str) -> Option<&'t str> {
 fn missed(miss: Miss) -> Fault {
     match miss {
         Miss::Blank(name) => Fault::client(Kind::Blank, format!("{name} is required")).field(name),
-        Miss::IllTyped(name) => Fault::client(Kind::Field, format!("{name} is not of the right kind")).field(name),
+        Miss::IllTyped(name) => {
+            Fault::client(Kind::Field, format!("{name} is not of the right kind")).field(name)
+        }
     }
 }
 
-/// A body that is not there is an empty object, whose missing members are then named.
-fn matches_body(json: &Template, parsed: &Parsed<'_>) -> bool {
+/// What a request without a body is taken for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bodies {
+    AsSent,
+    /// An empty object, whose missing members are then named.
+    Forgotten,
+}
+
+fn matches_body(json: &Template, parsed: &Parsed<'_>, bodies: Bodies) -> bool {
     match parsed.json_field() {
-        None if parsed.body.is_none() => !json.selects() && matches!(json, Template::Object(_)),
+        None if parsed.body.is_none() && bodies == Bodies::Forgotten => {
+            !json.selects() && matches!(json, Template::Object(_))
+        }
         field => field.is_some() && matches(json, field, Fit::Constants),
     }
 }
@@ -393,15 +520,19 @@ fn read_segments(
     });
     for (template, raw) in templates.zip(incoming.segments) {
         let name = path_name(template);
-        let Ok(text) = super::query::segment(raw) else { return Err(Miss::IllTyped(name.into())) };
+        let Ok(text) = super::query::segment(raw) else {
+            return Err(Miss::IllTyped(name.into()));
+        };
         // A dot segment names another place than it seems to, in every service.
         if matches!(&*text, "." | ".." | "") {
             return Err(Miss::IllTyped(name.into()));
         }
-        reader.place(template, Some(&text), target).map_err(|miss| match miss {
-            Miss::Blank(_) => Miss::Blank(name.into()),
-            Miss::IllTyped(_) => Miss::IllTyped(name.into()),
-        })?;
+        reader
+            .place(template, Some(&text), target)
+            .map_err(|miss| match miss {
+                Miss::Blank(_) => Miss::Blank(name.into()),
+                Miss::IllTyped(_) => Miss::IllTyped(name.into()),
+            })?;
     }
     Ok(())
 }
@@ -421,10 +552,12 @@ fn read_headers(
 ) -> Result<(), Miss> {
     parts.header.iter().try_for_each(|(name, template)| {
         let text = headers.get(name).and_then(|value| value.to_str().ok());
-        reader.place(template, text, target).map_err(|miss| match miss {
-            Miss::Blank(_) => Miss::Blank(name.to_string()),
-            Miss::IllTyped(_) => Miss::IllTyped(name.to_string()),
-        })
+        reader
+            .place(template, text, target)
+            .map_err(|miss| match miss {
+                Miss::Blank(_) => Miss::Blank(name.to_string()),
+                Miss::IllTyped(_) => Miss::IllTyped(name.to_string()),
+            })
     })
 }
 
@@ -469,14 +602,27 @@ fn read_in_member(
     field: Field<'_>,
     target: &mut Target<'_>,
 ) -> Result<(), Miss> {
-    let Some(at) = field.at.member(name) else { return Ok(()) };
+    let Some(at) = field.at.member(name) else {
+        return Ok(());
+    };
     if !field.textual {
         return reader.read(template, Some(Field { at, textual: false }), target);
     }
-    let super::tape::Kind::Text(text) = at.kind() else { return Err(Miss::IllTyped(name.into())) };
-    let Ok(tape) = Tape::json(text.as_bytes()) else { return Err(Miss::IllTyped(name.into())) };
-    if !tape.root().is_some_and(|at| matches(template, Some(Field { at, textual: false }), Fit::Constants)) {
+    let super::tape::Kind::Text(text) = at.kind() else {
+        return Err(Miss::IllTyped(name.into()));
+    };
+    let Ok(tape) = Tape::json(text.as_bytes()) else {
+        return Err(Miss::IllTyped(name.into()));
+    };
+    if !tape
+        .root()
+        .is_some_and(|at| matches(template, Some(Field { at, textual: false }), Fit::Constants))
+    {
         return Err(Miss::IllTyped(name.into()));
     }
-    reader.read(template, tape.root().map(|at| Field { at, textual: false }), target)
+    reader.read(
+        template,
+        tape.root().map(|at| Field { at, textual: false }),
+        target,
+    )
 }

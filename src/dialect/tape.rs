@@ -23,9 +23,13 @@ enum Node<'a> {
     Big(u64),
     Float(f64),
     Text(Cow<'a, str>),
-    Array { end: usize },
+    Array {
+        end: usize,
+    },
     /// The contents alternate: the member's name as a text, then its value.
-    Object { end: usize },
+    Object {
+        end: usize,
+    },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -60,7 +64,9 @@ impl<'a> Tape<'a> {
     /// What `serde_json` says: not JSON, not UTF-8, deeper than 128, or something after the end.
     pub fn json(bytes: &'a [u8]) -> Result<Tape<'a>, serde_json::Error> {
         // A guess from the shortest usual member, `"a":1,`, spares the growing of small tapes.
-        let mut tape = Tape { nodes: Vec::with_capacity(bytes.len() / 12 + 4) };
+        let mut tape = Tape {
+            nodes: Vec::with_capacity(bytes.len() / 12 + 4),
+        };
         let mut reader = serde_json::Deserializer::from_slice(bytes);
         Builder(&mut tape).deserialize(&mut reader)?;
         reader.end()?;
@@ -69,7 +75,9 @@ impl<'a> Tape<'a> {
 
     /// An object of texts, as forms and query strings are.
     pub fn of_pairs(pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Tape<'a> {
-        let mut tape = Tape { nodes: vec![Node::Object { end: 0 }] };
+        let mut tape = Tape {
+            nodes: vec![Node::Object { end: 0 }],
+        };
         for (name, value) in pairs {
             tape.nodes.push(Node::Text(name));
             tape.nodes.push(Node::Text(value));
@@ -80,13 +88,18 @@ impl<'a> Tape<'a> {
 
     /// A text alone, as a header's value or a path's segment is.
     pub fn of_text(text: &'a str) -> Tape<'a> {
-        Tape { nodes: vec![Node::Text(Cow::Borrowed(text))] }
+        Tape {
+            nodes: vec![Node::Text(Cow::Borrowed(text))],
+        }
     }
 
     /// The whole document; `None` for an empty tape.
     pub fn root(&self) -> Option<At<'_>> {
         // A `Tape<'a>` is covariant, so a borrow of it is a tape of that borrow.
-        (!self.nodes.is_empty()).then_some(At { tape: self, index: 0 })
+        (!self.nodes.is_empty()).then_some(At {
+            tape: self,
+            index: 0,
+        })
     }
 
     fn close(&mut self, opened: usize) {
@@ -150,14 +163,23 @@ impl<'t> At<'t> {
 
     /// The members of an object; nothing for anything else.
     pub fn members(self) -> impl Iterator<Item = (&'t str, At<'t>)> {
-        let end = if matches!(self.kind(), Kind::Object) { self.end() } else { 0 };
+        let end = if matches!(self.kind(), Kind::Object) {
+            self.end()
+        } else {
+            0
+        };
         let mut next = self.index + 1;
         std::iter::from_fn(move || {
             if next >= end {
                 return None;
             }
-            let Node::Text(name) = &self.tape.nodes[next] else { return None };
-            let value = At { tape: self.tape, index: next + 1 };
+            let Node::Text(name) = &self.tape.nodes[next] else {
+                return None;
+            };
+            let value = At {
+                tape: self.tape,
+                index: next + 1,
+            };
             next = value.end();
             Some((name.as_ref(), value))
         })
@@ -165,10 +187,17 @@ impl<'t> At<'t> {
 
     /// The elements of an array; nothing for anything else.
     pub fn elements(self) -> impl Iterator<Item = At<'t>> {
-        let end = if matches!(self.kind(), Kind::Array) { self.end() } else { 0 };
+        let end = if matches!(self.kind(), Kind::Array) {
+            self.end()
+        } else {
+            0
+        };
         let mut next = self.index + 1;
         std::iter::from_fn(move || {
-            let element = At { tape: self.tape, index: next };
+            let element = At {
+                tape: self.tape,
+                index: next,
+            };
             (next < end).then(|| {
                 next = element.end();
                 element
@@ -178,7 +207,9 @@ impl<'t> At<'t> {
 
     /// The member of an object.
     pub fn member(self, name: &str) -> Option<At<'t>> {
-        self.members().find(|(member, _)| *member == name).map(|(_, value)| value)
+        self.members()
+            .find(|(member, _)| *member == name)
+            .map(|(_, value)| value)
     }
 
     /// Writes the value as JSON text.
@@ -245,7 +276,9 @@ impl<'a> Visitor<'a> for Builder<'_, 'a> {
         Ok(())
     }
     fn visit_u64<E>(self, big: u64) -> Result<(), E> {
-        self.0.nodes.push(i64::try_from(big).map_or(Node::Big(big), Node::Int));
+        self.0
+            .nodes
+            .push(i64::try_from(big).map_or(Node::Big(big), Node::Int));
         Ok(())
     }
     fn visit_f64<E>(self, float: f64) -> Result<(), E> {
@@ -301,9 +334,11 @@ impl Tree {
             Kind::Float(float) => Tree::Float(float),
             Kind::Text(text) => Tree::Text(text.to_owned()),
             Kind::Array => Tree::Array(at.elements().map(Tree::copy).collect()),
-            Kind::Object => {
-                Tree::Object(at.members().map(|(name, value)| (name.to_owned(), Tree::copy(value))).collect())
-            }
+            Kind::Object => Tree::Object(
+                at.members()
+                    .map(|(name, value)| (name.to_owned(), Tree::copy(value)))
+                    .collect(),
+            ),
         }
     }
 

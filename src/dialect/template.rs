@@ -22,7 +22,10 @@ pub enum Template {
     Object(Vec<Member>),
     Array(Vec<Template>),
     /// One element of the wire's array for each element of the list.
-    Each { list: Source, item: Box<Template> },
+    Each {
+        list: Source,
+        item: Box<Template>,
+    },
 }
 
 /// A member of an object: written under its first name, read under any.
@@ -130,7 +133,15 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// A scope of a command or a reply, with what surrounds it.
     pub fn new(this: &'a dyn Slot, arrival: &'a Arrival, app: &'a App) -> Scope<'a> {
-        Scope { this, item: None, request: None, arrival, app, credential: None, fault: None }
+        Scope {
+            this,
+            item: None,
+            request: None,
+            arrival,
+            app,
+            credential: None,
+            fault: None,
+        }
     }
 
     /// The first of a placeholder's fields that is present.
@@ -151,10 +162,14 @@ impl<'a> Scope<'a> {
         match source.root {
             Root::This => self.this.get(path),
             Root::Item => self.item.map_or(Value::Absent, |item| item.get(path)),
-            Root::Request => self.request.map_or(Value::Absent, |request| request.get(path)),
+            Root::Request => self
+                .request
+                .map_or(Value::Absent, |request| request.get(path)),
             Root::Arrival => self.arrival.get(path),
             Root::App => self.app.get(path),
-            Root::Credential => self.credential.map_or(Value::Absent, |credential| credential.get(path)),
+            Root::Credential => self
+                .credential
+                .map_or(Value::Absent, |credential| credential.get(path)),
             Root::Fault => self.fault.map_or(Value::Absent, |fault| fault.get(path)),
             Root::Nobody => Value::Absent,
         }
@@ -200,7 +215,11 @@ impl Constant {
             root.write_json(&mut json);
             write_styled(root, style, &mut styled);
         }
-        Constant { json: styled.into(), text: text.unwrap_or(json).into(), tape }
+        Constant {
+            json: styled.into(),
+            text: text.unwrap_or(json).into(),
+            tape,
+        }
     }
 
     /// Is this what stands at the place? In textual places everything is text.
@@ -216,11 +235,16 @@ fn same(left: At<'_>, right: At<'_>) -> bool {
     match (left.kind(), right.kind()) {
         (Kind::Array, Kind::Array) => {
             left.elements().count() == right.elements().count()
-                && left.elements().zip(right.elements()).all(|(left, right)| same(left, right))
+                && left
+                    .elements()
+                    .zip(right.elements())
+                    .all(|(left, right)| same(left, right))
         }
         (Kind::Object, Kind::Object) => {
             left.members().count() == right.members().count()
-                && left.members().all(|(name, value)| right.member(name).is_some_and(|other| same(value, other)))
+                && left
+                    .members()
+                    .all(|(name, value)| right.member(name).is_some_and(|other| same(value, other)))
         }
         (left, right) => left == right,
     }
@@ -271,7 +295,9 @@ impl Template {
                 found.extend(member.dynamic.iter().flat_map(|pieces| in_pieces(pieces)));
                 member.template.placeholders(found);
             }),
-            Template::Array(elements) => elements.iter().for_each(|element| element.placeholders(found)),
+            Template::Array(elements) => elements
+                .iter()
+                .for_each(|element| element.placeholders(found)),
             Template::Each { item, .. } => item.placeholders(found),
         }
     }
@@ -290,16 +316,24 @@ impl Template {
     /// The constants within, each with the place that it stands at.
     pub fn constants(&self, place: &str, found: &mut Vec<(String, String)>) {
         match self {
-            Template::Constant(constant) => found.push((place.to_owned(), constant.text.to_string())),
+            Template::Constant(constant) => {
+                found.push((place.to_owned(), constant.text.to_string()))
+            }
             Template::Text(pieces) => found.push((place.to_owned(), pattern(pieces))),
-            Template::Object(members) => members.iter().filter(|member| member.selects).for_each(|member| {
-                let name = member.names.first().map_or("", |name| name);
-                member.template.constants(&format!("{place}.{name}"), found);
-            }),
-            Template::Array(elements) => elements
-                .iter()
-                .enumerate()
-                .for_each(|(index, element)| element.constants(&format!("{place}[{index}]"), found)),
+            Template::Object(members) => {
+                members
+                    .iter()
+                    .filter(|member| member.selects)
+                    .for_each(|member| {
+                        let name = member.names.first().map_or("", |name| name);
+                        member.template.constants(&format!("{place}.{name}"), found);
+                    })
+            }
+            Template::Array(elements) => {
+                elements.iter().enumerate().for_each(|(index, element)| {
+                    element.constants(&format!("{place}[{index}]"), found)
+                })
+            }
             _ => {}
         }
     }

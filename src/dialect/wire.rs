@@ -46,27 +46,39 @@ impl<'a> Incoming<'a> {
     /// # Errors
     /// Which part is not what it says it is.
     pub fn parse(&self, dialect: &Dialect) -> Result<Parsed<'a>, Unreadable> {
-        let pairs = query::pairs(self.query).map_err(|_| Unreadable("the query string is not UTF-8".into()))?;
+        let pairs = query::pairs(self.query)
+            .map_err(|_| Unreadable("the query string is not UTF-8".into()))?;
         let query = match dialect.query {
             QueryKind::Plain => Tape::of_pairs(pairs.into_iter()),
             QueryKind::Feathers => query::feathers(pairs),
         };
-        Ok(Parsed { query, body: self.parse_body(dialect)? })
+        Ok(Parsed {
+            query,
+            body: self.parse_body(dialect)?,
+        })
     }
 
     fn parse_body(&self, dialect: &Dialect) -> Result<Option<Body<'a>>, Unreadable> {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        let kind = match self.headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default()) {
+        let kind = match self
+            .headers
+            .get(CONTENT_TYPE)
+            .map(|value| value.to_str().unwrap_or_default())
+        {
             None => dialect.bodies.first().copied().unwrap_or(BodyKind::Json),
-            Some(kind) => body_kind(kind).or(dialect.bodies.first().copied()).unwrap_or(BodyKind::Json),
+            Some(kind) => body_kind(kind)
+                .or(dialect.bodies.first().copied())
+                .unwrap_or(BodyKind::Json),
         };
         let tape = match kind {
             BodyKind::Json => self.json()?,
             BodyKind::Form => {
-                let text = std::str::from_utf8(self.body).map_err(|_| Unreadable("the form is not UTF-8".into()))?;
-                let pairs = query::pairs(text).map_err(|_| Unreadable("the form is not UTF-8".into()))?;
+                let text = std::str::from_utf8(self.body)
+                    .map_err(|_| Unreadable("the form is not UTF-8".into()))?;
+                let pairs =
+                    query::pairs(text).map_err(|_| Unreadable("the form is not UTF-8".into()))?;
                 Tape::of_pairs(pairs.into_iter())
             }
             BodyKind::Multipart => self.multipart()?,
@@ -75,9 +87,12 @@ impl<'a> Incoming<'a> {
     }
 
     fn json(&self) -> Result<Tape<'a>, Unreadable> {
-        let tape = Tape::json(self.body).map_err(|error| Unreadable(format!("the body is not JSON: {error}")))?;
+        let tape = Tape::json(self.body)
+            .map_err(|error| Unreadable(format!("the body is not JSON: {error}")))?;
         match tape.doubled_member() {
-            Some(name) => Err(Unreadable(format!("the body has the member `{name}` twice"))),
+            Some(name) => Err(Unreadable(format!(
+                "the body has the member `{name}` twice"
+            ))),
             None => Ok(tape),
         }
     }
@@ -90,12 +105,19 @@ impl<'a> Incoming<'a> {
             .ok_or_else(|| Unreadable("the multipart body has no boundary".into()))?;
         let pairs = super::multipart::fields(self.body, &boundary)
             .ok_or_else(|| Unreadable("the multipart body cannot be read".into()))?;
-        Ok(Tape::of_pairs(pairs.into_iter().map(|(name, value)| (Cow::Owned(name), Cow::Owned(value)))))
+        Ok(Tape::of_pairs(pairs.into_iter().map(|(name, value)| {
+            (Cow::Owned(name), Cow::Owned(value))
+        })))
     }
 }
 
 fn body_kind(content_type: &str) -> Option<BodyKind> {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     match essence.as_str() {
         "application/x-www-form-urlencoded" => Some(BodyKind::Form),
         "multipart/form-data" => Some(BodyKind::Multipart),
@@ -107,7 +129,10 @@ fn body_kind(content_type: &str) -> Option<BodyKind> {
 impl<'a> Parsed<'a> {
     /// Where `params` are looked up: the body if there is one, then the query.
     pub fn params(&self) -> Fields<'_> {
-        Fields { first: self.body_field(), then: self.query_field() }
+        Fields {
+            first: self.body_field(),
+            then: self.query_field(),
+        }
     }
 
     pub fn query_field(&self) -> Option<Field<'_>> {
@@ -116,7 +141,10 @@ impl<'a> Parsed<'a> {
 
     pub fn body_field(&self) -> Option<Field<'_>> {
         let body = self.body.as_ref()?;
-        body.tape.root().map(|at| Field { at, textual: body.kind != BodyKind::Json })
+        body.tape.root().map(|at| Field {
+            at,
+            textual: body.kind != BodyKind::Json,
+        })
     }
 
     pub fn json_field(&self) -> Option<Field<'_>> {

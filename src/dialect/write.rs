@@ -38,7 +38,13 @@ pub enum Pairs {
 
 impl<'d> Writer<'d> {
     pub fn new(shapes: &'d [Shape], style: Style) -> Writer<'d> {
-        Writer { shapes, style, out: Vec::with_capacity(256), missing: None, scratch: String::new() }
+        Writer {
+            shapes,
+            style,
+            out: Vec::with_capacity(256),
+            missing: None,
+            scratch: String::new(),
+        }
     }
 
     /// Writes one JSON value; an absent one as `null`.
@@ -109,7 +115,13 @@ impl<'d> Writer<'d> {
             if index > 0 {
                 self.out.push(b',');
             }
-            self.json(item, &Scope { item: Some(list.at(index)), ..*scope });
+            self.json(
+                item,
+                &Scope {
+                    item: Some(list.at(index)),
+                    ..*scope
+                },
+            );
         }
         self.out.push(b']');
     }
@@ -134,6 +146,7 @@ impl<'d> Writer<'d> {
             let wrote = self.value(&member.template, scope);
             // An object all of whose members were left out is left out itself.
             let hollow = self.out.len() == value_at + 2
+                && !member.demanded
                 && matches!(&member.template, Template::Object(inner) if !inner.is_empty());
             if wrote == Wrote::Nothing || hollow {
                 self.out.truncate(before);
@@ -149,10 +162,19 @@ impl<'d> Writer<'d> {
     fn placeholder(&mut self, placeholder: &'d Placeholder, scope: &Scope<'_>) -> Wrote {
         let wrote = match scope.filled(placeholder) {
             Value::Absent => Wrote::Nothing,
-            Value::Record(record) => match placeholder.shape.and_then(|shape| self.shapes.get(shape)) {
-                Some(shape) => self.value(&shape.template, &Scope { this: record, item: None, ..*scope }),
-                None => Wrote::Nothing,
-            },
+            Value::Record(record) => {
+                match placeholder.shape.and_then(|shape| self.shapes.get(shape)) {
+                    Some(shape) => self.value(
+                        &shape.template,
+                        &Scope {
+                            this: record,
+                            item: None,
+                            ..*scope
+                        },
+                    ),
+                    None => Wrote::Nothing,
+                }
+            }
             Value::List(list) => self.list(list, placeholder.codec),
             value => self.leaf(value, placeholder.codec),
         };
@@ -187,7 +209,9 @@ impl<'d> Writer<'d> {
 
     /// A medium's address, or else the value that it is.
     fn medium(&mut self, medium: &dyn Slot) -> Wrote {
-        let value = [MEDIUM_URL, MEDIUM_DATA].into_iter().map(|field| medium.get(&[field]));
+        let value = [MEDIUM_URL, MEDIUM_DATA]
+            .into_iter()
+            .map(|field| medium.get(&[field]));
         match value.into_iter().find(|value| !value.is_absent()) {
             Some(value) => self.leaf(value, Codec::Plain),
             None => Wrote::Nothing,
@@ -215,7 +239,9 @@ impl<'d> Writer<'d> {
                 out.push_str(&constant.text);
                 true
             }
-            Template::Placeholder(placeholder) => self.bare(placeholder, scope, out) == Wrote::Something,
+            Template::Placeholder(placeholder) => {
+                self.bare(placeholder, scope, out) == Wrote::Something
+            }
             Template::Text(pieces) => self.pieces(pieces, scope, out) == Wrote::Something,
             // A structure in a textual place is its JSON text.
             Template::Object(_) | Template::Array(_) | Template::Each { .. } => {
@@ -254,7 +280,11 @@ impl<'d> Writer<'d> {
             (Value::List(list), Codec::Medium) => {
                 let medium = list.at(0);
                 let url = medium.get(&[MEDIUM_URL]);
-                if url.is_absent() { medium.get(&[MEDIUM_DATA]) } else { url }
+                if url.is_absent() {
+                    medium.get(&[MEDIUM_DATA])
+                } else {
+                    url
+                }
             }
             (Value::List(list), _) => list.at(0).get(&[]),
             (value, _) => value,
@@ -265,7 +295,10 @@ impl<'d> Writer<'d> {
             out.push_str(&String::from_utf8(inner.out).unwrap_or_default());
             return Wrote::Something;
         }
-        match (placeholder.codec.encode(value, &mut self.scratch), &placeholder.absence) {
+        match (
+            placeholder.codec.encode(value, &mut self.scratch),
+            &placeholder.absence,
+        ) {
             (Some(scalar), _) => scalar.write_text(out),
             (None, Absence::Written(constant)) => out.push_str(&constant.text),
             (None, Absence::Required) => {
@@ -282,11 +315,23 @@ impl<'d> Writer<'d> {
         self.nested_pairs(template, scope, kind, "");
     }
 
-    fn nested_pairs(&mut self, template: &'d Template, scope: &Scope<'_>, kind: Pairs, prefix: &str) {
-        let Template::Object(members) = template else { return };
+    fn nested_pairs(
+        &mut self,
+        template: &'d Template,
+        scope: &Scope<'_>,
+        kind: Pairs,
+        prefix: &str,
+    ) {
+        let Template::Object(members) = template else {
+            return;
+        };
         for member in members {
             let name = member.names.first().map_or("", |name| name);
-            let name = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}[{name}]") };
+            let name = if prefix.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{prefix}[{name}]")
+            };
             if let Template::Object(_) = &member.template {
                 self.nested_pairs(&member.template, scope, kind, &name);
                 continue;

@@ -73,6 +73,11 @@ impl Kind {
         Kind::from_name(self.name().rsplit_once('.')?.0)
     }
 
+    /// How many steps it is below the tree's top.
+    pub fn depth(self) -> usize {
+        self.name().matches('.').count()
+    }
+
     /// Is this the other kind, or a more particular one?
     pub fn is(self, other: Kind) -> bool {
         self == other || self.parent().is_some_and(|parent| parent.is(other))

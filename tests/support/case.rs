@@ -20,7 +20,9 @@ pub struct Message {
 
 /// Every case of a dialect, sorted by name.
 pub fn cases(dialect: &str) -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(dialect);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(dialect);
     let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
         .into_iter()
         .flatten()
@@ -36,14 +38,19 @@ impl Case {
         let text = std::fs::read_to_string(path).unwrap();
         let (head, rest) = text.split_once("\n--- ").unwrap_or((&text, ""));
         let setting = |key: &str| {
-            head.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':')).map(|value| value.trim().to_owned())
+            head.lines()
+                .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))
+                .map(|value| value.trim().to_owned())
         };
         let sections = rest
             .split("\n--- ")
             .filter(|section| !section.is_empty())
             .map(|section| {
                 let (name, body) = section.split_once('\n').unwrap_or((section, ""));
-                (name.trim().to_owned(), body.strip_suffix('\n').unwrap_or(body).to_owned())
+                (
+                    name.trim().to_owned(),
+                    body.strip_suffix('\n').unwrap_or(body).to_owned(),
+                )
             })
             .collect();
         Case {
@@ -55,11 +62,17 @@ impl Case {
     }
 
     pub fn section(&self, name: &str) -> Option<&str> {
-        self.sections.iter().find(|(known, _)| known == name).map(|(_, body)| body.as_str())
+        self.sections
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, body)| body.as_str())
     }
 
     pub fn table(&self, name: &str) -> Option<Result<toml::Table, String>> {
-        self.section(name).map(|text| text.parse::<toml::Table>().map_err(|why| format!("{name}: {why}")))
+        self.section(name).map(|text| {
+            text.parse::<toml::Table>()
+                .map_err(|why| format!("{name}: {why}"))
+        })
     }
 
     pub fn message(&self, name: &str) -> Option<Message> {
@@ -75,8 +88,16 @@ impl Case {
     }
 
     pub fn name(&self) -> String {
-        let folder = self.path.parent().and_then(Path::file_name).unwrap_or_default();
-        format!("{}/{}", folder.to_string_lossy(), self.path.file_stem().unwrap_or_default().to_string_lossy())
+        let folder = self
+            .path
+            .parent()
+            .and_then(Path::file_name)
+            .unwrap_or_default();
+        format!(
+            "{}/{}",
+            folder.to_string_lossy(),
+            self.path.file_stem().unwrap_or_default().to_string_lossy()
+        )
     }
 }
 
@@ -88,20 +109,36 @@ impl Message {
         let mut headers = HeaderMap::new();
         for line in lines {
             let (name, value) = line.split_once(':').unwrap_or((line, ""));
-            if let (Ok(name), Ok(value)) =
-                (name.trim().parse::<HeaderName>(), HeaderValue::from_str(value.trim()))
-            {
+            if let (Ok(name), Ok(value)) = (
+                name.trim().parse::<HeaderName>(),
+                HeaderValue::from_str(value.trim()),
+            ) {
                 headers.append(name, value);
             }
         }
         // Multipart bodies have lines of their own kind.
-        let multipart = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
-        let body = if multipart { body.replace('\n', "\r\n") } else { body.to_owned() };
-        Message { first, headers, body }
+        let multipart = headers
+            .get("content-type")
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
+        let body = if multipart {
+            body.replace('\n', "\r\n")
+        } else {
+            body.to_owned()
+        };
+        Message {
+            first,
+            headers,
+            body,
+        }
     }
 
     pub fn method(&self) -> Method {
-        self.first.split(' ').next().unwrap_or_default().parse().unwrap()
+        self.first
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .parse()
+            .unwrap()
     }
 
     pub fn target(&self) -> &str {
@@ -109,6 +146,10 @@ impl Message {
     }
 
     pub fn status(&self) -> u16 {
-        self.first.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0)
+        self.first
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .unwrap_or(0)
     }
 }

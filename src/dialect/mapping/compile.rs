@@ -19,13 +19,21 @@ impl Loader<'_> {
             DeValue::String(text) => self.text_template(text, span, names),
             DeValue::Array(elements) => match elements.iter().collect::<Vec<_>>().as_slice() {
                 [only] if mentions_star(only.get_ref(), names) => self.each(only, span, names),
-                many => Template::Array(many.iter().map(|element| self.template(element, names)).collect()),
+                many => Template::Array(
+                    many.iter()
+                        .map(|element| self.template(element, names))
+                        .collect(),
+                ),
             },
             DeValue::Table(table) => Template::Object(self.members(table.iter(), names)),
             other => match constant(other) {
                 Some(tree) => Template::Constant(Constant::new(tree, self.style)),
                 None => {
-                    self.problems.at(span, format!("a {} cannot stand here", other.type_str()), "");
+                    self.problems.at(
+                        span,
+                        format!("a {} cannot stand here", other.type_str()),
+                        "",
+                    );
                     Template::Constant(Constant::new(Tree::Null, self.style))
                 }
             },
@@ -35,7 +43,9 @@ impl Loader<'_> {
     fn text_template(&mut self, text: &str, span: Range<usize>, names: &Names) -> Template {
         // In `[wrap]`, `{reply}` is the exchange's own reply.
         if let Some(splice) = self.splice.as_ref()
-            && let Some(default) = text.strip_prefix("{reply").and_then(|rest| rest.strip_suffix('}'))
+            && let Some(default) = text
+                .strip_prefix("{reply")
+                .and_then(|rest| rest.strip_suffix('}'))
         {
             let splice = splice.clone();
             return splice.unwrap_or_else(|| {
@@ -66,17 +76,33 @@ impl Loader<'_> {
         starred(element.get_ref(), &mut lists);
         lists.dedup();
         let [list] = lists.as_slice() else {
-            let message = format!("one array cannot repeat several lists: {}", lists.join(", "));
-            self.problems.at(span, message, "give each list an array of its own");
+            let message = format!(
+                "one array cannot repeat several lists: {}",
+                lists.join(", ")
+            );
+            self.problems
+                .at(span, message, "give each list an array of its own");
             return Template::Array(Vec::new());
         };
-        let Some(source) = self.source(list, element.span(), names) else { return Template::Array(Vec::new()) };
+        let Some(source) = self.source(list, element.span(), names) else {
+            return Template::Array(Vec::new());
+        };
         let Type::List(item) = source.kind else {
-            self.problems.at(element.span(), format!("`{list}` is {}, not a list", source.kind.name()), "");
+            self.problems.at(
+                element.span(),
+                format!("`{list}` is {}, not a list", source.kind.name()),
+                "",
+            );
             return Template::Array(Vec::new());
         };
-        let inner = Names { item: Some((list.clone(), *item)), ..names.clone() };
-        Template::Each { list: source, item: Box::new(self.template(element, &inner)) }
+        let inner = Names {
+            item: Some((list.clone(), *item)),
+            ..names.clone()
+        };
+        Template::Each {
+            list: source,
+            item: Box::new(self.template(element, &inner)),
+        }
     }
 
     pub fn members<'t, 'i: 't>(
@@ -84,10 +110,18 @@ impl Loader<'_> {
         table: impl Iterator<Item = (&'t toml::Spanned<toml::de::DeString<'i>>, &'t Value<'i>)>,
         names: &Names,
     ) -> Vec<Member> {
-        table.map(|(key, value)| self.member(key.get_ref(), key.span(), value, names)).collect()
+        table
+            .map(|(key, value)| self.member(key.get_ref(), key.span(), value, names))
+            .collect()
     }
 
-    pub fn member(&mut self, key: &str, span: Range<usize>, value: &Value<'_>, names: &Names) -> Member {
+    pub fn member(
+        &mut self,
+        key: &str,
+        span: Range<usize>,
+        value: &Value<'_>,
+        names: &Names,
+    ) -> Member {
         let template = self.template(value, names);
         let dynamic = key.contains('{').then(|| self.pieces(key, span, names));
         let mut spellings: Vec<Box<str>> = Vec::new();
@@ -103,7 +137,14 @@ impl Loader<'_> {
             escape::json_text(name, self.style, &mut lead);
             lead.push(b':');
         }
-        Member { names: spellings, dynamic, lead: lead.into(), selects: template.selects(), demanded: false, template }
+        Member {
+            names: spellings,
+            dynamic,
+            lead: lead.into(),
+            selects: template.selects(),
+            demanded: false,
+            template,
+        }
     }
 }
 
@@ -112,7 +153,11 @@ pub fn nobody(constant: Constant) -> Template {
     use crate::dialect::codec::Codec;
     use crate::dialect::template::{Absence, Placeholder, Root, Source};
     Template::Placeholder(Placeholder {
-        source: Source { root: Root::Nobody, path: Default::default(), kind: Type::Json },
+        source: Source {
+            root: Root::Nobody,
+            path: Default::default(),
+            kind: Type::Json,
+        },
         absence: Absence::Written(constant),
         otherwise: Vec::new(),
         codec: Codec::Plain,
@@ -134,7 +179,9 @@ fn constant(value: &DeValue<'_>) -> Option<Tree> {
 fn mentions_star(value: &DeValue<'_>, names: &Names) -> bool {
     let mut lists = Vec::new();
     starred(value, &mut lists);
-    lists.iter().any(|list| names.item.as_ref().is_none_or(|(outer, _)| outer != list))
+    lists
+        .iter()
+        .any(|list| names.item.as_ref().is_none_or(|(outer, _)| outer != list))
 }
 
 /// The lists that texts within repeat: what stands before a `*` in a placeholder.
@@ -143,7 +190,8 @@ fn starred(value: &DeValue<'_>, lists: &mut Vec<String>) {
         DeValue::String(text) => {
             for piece in text.split('{').skip(1) {
                 let path = piece.split(['}', '?', '|', ':']).next().unwrap_or_default();
-                if let Some((list, _)) = path.split('/').next().unwrap_or_default().split_once('*') {
+                if let Some((list, _)) = path.split('/').next().unwrap_or_default().split_once('*')
+                {
                     let list = list.to_owned();
                     if !lists.contains(&list) {
                         lists.push(list);
@@ -151,8 +199,12 @@ fn starred(value: &DeValue<'_>, lists: &mut Vec<String>) {
                 }
             }
         }
-        DeValue::Array(elements) => elements.iter().for_each(|element| starred(element.get_ref(), lists)),
-        DeValue::Table(table) => table.values().for_each(|value| starred(value.get_ref(), lists)),
+        DeValue::Array(elements) => elements
+            .iter()
+            .for_each(|element| starred(element.get_ref(), lists)),
+        DeValue::Table(table) => table
+            .values()
+            .for_each(|value| starred(value.get_ref(), lists)),
         _ => {}
     }
 }

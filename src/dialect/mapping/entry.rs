@@ -20,14 +20,20 @@ pub fn nothing() -> &'static Schema {
 impl Loader<'_> {
     pub fn exchange(&mut self, mut table: Table<'_, '_>, action: Option<Operation>) -> Exchange {
         let this = action.map_or(nothing(), Operation::command_schema);
-        let names = Names { credential: true, ..Names::of(this) };
+        let names = Names {
+            credential: true,
+            ..Names::of(this)
+        };
         let (methods, path) = self.request_line(&mut table, &names);
         let parts = self.parts(&mut table, &names);
         let when = self.when(&mut table, &names);
         let given = self.given(&mut table, &names);
         let role = self.role(&mut table);
         let doors = self.entry_doors(&mut table);
-        let derive = match table.get("derive").and_then(|value| Table::of(value, &mut self.problems)) {
+        let derive = match table
+            .get("derive")
+            .and_then(|value| Table::of(value, &mut self.problems))
+        {
             Some(derives) => self.derives(&derives, &names),
             None => Vec::new(),
         };
@@ -69,9 +75,14 @@ impl Loader<'_> {
 
     /// `[[answer]]` has nothing more to say; `[[refuse]]` has a kind and words.
     fn fixed(&mut self, table: &mut Table<'_, '_>) -> Action {
-        let message = table.text("message", &mut self.problems).map_or("", |(text, _)| text);
+        let message = table
+            .text("message", &mut self.problems)
+            .map_or("", |(text, _)| text);
         match table.text("kind", &mut self.problems) {
-            Some(kind) => Action::Refuse { kind: self.kind(kind).unwrap_or_default(), message: message.into() },
+            Some(kind) => Action::Refuse {
+                kind: self.kind(kind).unwrap_or_default(),
+                message: message.into(),
+            },
             None => Action::Answer,
         }
     }
@@ -85,7 +96,11 @@ impl Loader<'_> {
         kind
     }
 
-    fn request_line(&mut self, table: &mut Table<'_, '_>, names: &Names) -> (Vec<Method>, Vec<Segment>) {
+    fn request_line(
+        &mut self,
+        table: &mut Table<'_, '_>,
+        names: &Names,
+    ) -> (Vec<Method>, Vec<Segment>) {
         let Some((line, span)) = table.text("request", &mut self.problems) else {
             self.problems.at(
                 table.span.clone(),
@@ -98,16 +113,30 @@ impl Loader<'_> {
         let methods: Vec<Method> = methods
             .split('|')
             .filter_map(|name| match name.parse::<Method>() {
-                Ok(method) if matches!(method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") => Some(method),
+                Ok(method)
+                    if matches!(method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE") =>
+                {
+                    Some(method)
+                }
                 _ => {
                     let known = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-                    unknown(&mut self.problems, span.clone(), "method", name, known.into_iter());
+                    unknown(
+                        &mut self.problems,
+                        span.clone(),
+                        "method",
+                        name,
+                        known.into_iter(),
+                    );
                     None
                 }
             })
             .collect();
         if !path.starts_with('/') {
-            self.problems.at(span.clone(), "the path must begin with /", "write METHOD /path, as in \"POST /messages\"");
+            self.problems.at(
+                span.clone(),
+                "the path must begin with /",
+                "write METHOD /path, as in \"POST /messages\"",
+            );
         }
         (methods, self.segments(path, span, names))
     }
@@ -119,7 +148,9 @@ impl Loader<'_> {
                 if segment.contains('{') {
                     let text = self.pieces(segment, span.clone(), names);
                     Segment::Template(match <[_; 1]>::try_from(text) {
-                        Ok([crate::dialect::template::Piece::Placeholder(one)]) => Template::Placeholder(one),
+                        Ok([crate::dialect::template::Piece::Placeholder(one)]) => {
+                            Template::Placeholder(one)
+                        }
                         Ok(other) => Template::Text(other.into()),
                         Err(many) => Template::Text(many),
                     })
@@ -144,19 +175,37 @@ impl Loader<'_> {
     }
 
     /// `{ member = template }`, where the member's value on the wire is the template's JSON text.
-    fn in_member(&mut self, value: Option<&Value<'_>>, names: &Names) -> Option<(Box<str>, Template)> {
+    fn in_member(
+        &mut self,
+        value: Option<&Value<'_>>,
+        names: &Names,
+    ) -> Option<(Box<str>, Template)> {
         let table = value?.get_ref().as_table()?;
         let (name, template) = table.iter().next()?;
         if table.len() > 1 {
-            self.problems.at(value?.span(), "only one member can hold JSON text", "");
+            self.problems
+                .at(value?.span(), "only one member can hold JSON text", "");
         }
-        Some((name.get_ref().as_ref().into(), self.template(template, names)))
+        Some((
+            name.get_ref().as_ref().into(),
+            self.template(template, names),
+        ))
     }
 
-    pub fn headers(&mut self, value: Option<&Value<'_>>, names: &Names) -> Vec<(HeaderName, Template)> {
-        let Some(value) = value else { return Vec::new() };
+    pub fn headers(
+        &mut self,
+        value: Option<&Value<'_>>,
+        names: &Names,
+    ) -> Vec<(HeaderName, Template)> {
+        let Some(value) = value else {
+            return Vec::new();
+        };
         let Some(table) = value.get_ref().as_table() else {
-            self.problems.at(value.span(), "headers are a table of names and values", "write { Name = \"value\" }");
+            self.problems.at(
+                value.span(),
+                "headers are a table of names and values",
+                "write { Name = \"value\" }",
+            );
             return Vec::new();
         };
         let mut headers = Vec::new();
@@ -164,15 +213,26 @@ impl Loader<'_> {
             match name.get_ref().to_lowercase().parse::<HeaderName>() {
                 Ok(header) => headers.push((header, self.template(value, names))),
                 Err(_) => {
-                    self.problems.at(name.span(), format!("`{}` is not a header's name", name.get_ref()), "");
+                    self.problems.at(
+                        name.span(),
+                        format!("`{}` is not a header's name", name.get_ref()),
+                        "",
+                    );
                 }
             }
         }
         headers
     }
 
-    pub fn when(&mut self, table: &mut Table<'_, '_>, names: &Names) -> Vec<crate::dialect::template::Source> {
-        let names = Names { credential: true, ..names.clone() };
+    pub fn when(
+        &mut self,
+        table: &mut Table<'_, '_>,
+        names: &Names,
+    ) -> Vec<crate::dialect::template::Source> {
+        let names = Names {
+            credential: true,
+            ..names.clone()
+        };
         table
             .texts("when", &mut self.problems)
             .into_iter()
@@ -186,7 +246,10 @@ impl Loader<'_> {
         table: &mut Table<'_, '_>,
         names: &Names,
     ) -> Vec<(crate::dialect::template::Source, Given)> {
-        let Some(lines) = table.get("given").and_then(|value| Table::of(value, &mut self.problems)) else {
+        let Some(lines) = table
+            .get("given")
+            .and_then(|value| Table::of(value, &mut self.problems))
+        else {
             return Vec::new();
         };
         let lines: Vec<_> = lines.rest().collect();
@@ -195,11 +258,19 @@ impl Loader<'_> {
             .filter_map(|(path, span, value)| {
                 let source = self.source(path, span, names)?;
                 let given = match (value.get_ref(), &source.kind) {
-                    (toml::de::DeValue::String(text), Type::Text) => Given::Text(text.as_ref().into()),
-                    (toml::de::DeValue::Integer(int), Type::Int) => Given::Int(int.as_str().parse().ok()?),
+                    (toml::de::DeValue::String(text), Type::Text) => {
+                        Given::Text(text.as_ref().into())
+                    }
+                    (toml::de::DeValue::Integer(int), Type::Int) => {
+                        Given::Int(int.as_str().parse().ok()?)
+                    }
                     (toml::de::DeValue::Boolean(flag), Type::Bool) => Given::Bool(*flag),
                     (_, kind) => {
-                        self.problems.at(value.span(), format!("`{path}` holds {}", kind.name()), "");
+                        self.problems.at(
+                            value.span(),
+                            format!("`{path}` holds {}", kind.name()),
+                            "",
+                        );
                         return None;
                     }
                 };
@@ -214,7 +285,13 @@ impl Loader<'_> {
             Some(("server", _)) => Role::Server,
             Some(("client", _)) => Role::Client,
             Some((name, span)) => {
-                unknown(&mut self.problems, span, "role", name, ["client", "server"].into_iter());
+                unknown(
+                    &mut self.problems,
+                    span,
+                    "role",
+                    name,
+                    ["client", "server"].into_iter(),
+                );
                 Role::Both
             }
         }
@@ -229,7 +306,13 @@ impl Loader<'_> {
                 let found = self.doors.iter().position(|door| door.name == name);
                 if found.is_none() {
                     let known: Vec<_> = self.doors.iter().map(|door| door.name.clone()).collect();
-                    unknown(&mut self.problems, span, "door", name, known.iter().map(|name| name.as_str()));
+                    unknown(
+                        &mut self.problems,
+                        span,
+                        "door",
+                        name,
+                        known.iter().map(|name| name.as_str()),
+                    );
                 }
                 found
             })
@@ -243,7 +326,13 @@ impl Loader<'_> {
             Some(("none", _)) => SealKey::None,
             Some((name, span)) => {
                 let known = ["session", "application", "none"];
-                unknown(&mut self.problems, span, "key to seal with", name, known.into_iter());
+                unknown(
+                    &mut self.problems,
+                    span,
+                    "key to seal with",
+                    name,
+                    known.into_iter(),
+                );
                 SealKey::None
             }
         }
@@ -257,7 +346,9 @@ impl Loader<'_> {
     /// The shapes of a reply that are only read: the exchange's own, and the reply within the wrap's other shapes.
     fn also(&mut self, table: &mut Table<'_, '_>, names: &Names, wrapped: bool) -> Vec<Template> {
         let mut also = Vec::new();
-        if let Some(toml::de::DeValue::Array(shapes)) = table.get("also").map(|value| value.get_ref()) {
+        if let Some(toml::de::DeValue::Array(shapes)) =
+            table.get("also").map(|value| value.get_ref())
+        {
             for shape in shapes.iter() {
                 also.push(self.wrapped_template(shape, names, wrapped));
             }
@@ -287,24 +378,40 @@ impl Loader<'_> {
         let body = match (table.get("reply"), table.get("reply_text")) {
             (Some(reply), _) => ReplyBody::Json(self.wrapped_template(reply, names, wrapped)),
             (None, Some(text)) => ReplyBody::Text(self.template(text, names)),
-            (None, None) if wrapped && self.wrap.is_some() => ReplyBody::Json(self.wrap_around(None, names, true)),
+            (None, None) if wrapped && self.wrap.is_some() => {
+                ReplyBody::Json(self.wrap_around(None, names, true))
+            }
             (None, None) => ReplyBody::Empty,
         };
-        ReplyForm { status, header, body }
+        ReplyForm {
+            status,
+            header,
+            body,
+        }
     }
 
     fn status(&mut self, table: &mut Table<'_, '_>, key: &'static str) -> Option<u16> {
         let value = table.get(key)?;
-        let status = value.get_ref().as_integer().and_then(|int| int.as_str().parse::<u16>().ok());
+        let status = value
+            .get_ref()
+            .as_integer()
+            .and_then(|int| int.as_str().parse::<u16>().ok());
         let status = status.filter(|status| (100..600).contains(status));
         if status.is_none() {
-            self.problems.at(value.span(), "this must be an HTTP status, a number from 100 to 599", "");
+            self.problems.at(
+                value.span(),
+                "this must be an HTTP status, a number from 100 to 599",
+                "",
+            );
         }
         status
     }
 
     pub fn auth(&mut self, mut table: Table<'_, '_>) -> Auth {
-        let names = Names { credential: true, ..Names::of(nothing()) };
+        let names = Names {
+            credential: true,
+            ..Names::of(nothing())
+        };
         let parts = self.parts(&mut table, &names);
         let role = self.role(&mut table);
         table.finish(&mut self.problems);
@@ -312,24 +419,40 @@ impl Loader<'_> {
     }
 
     pub fn fault(&mut self, mut table: Table<'_, '_>) -> FaultForm {
-        let names = Names { fault: true, request: Some(nothing()), ..Names::of(schema::<Details>()) };
+        let names = Names {
+            fault: true,
+            request: Some(nothing()),
+            ..Names::of(schema::<Details>())
+        };
         let kind = match table.text("kind", &mut self.problems) {
             Some(kind) => self.kind(kind).unwrap_or_default(),
             None => {
-                self.problems.at(table.span.clone(), "a fault needs its kind", "add kind = \"not_found.channel\"");
+                self.problems.at(
+                    table.span.clone(),
+                    "a fault needs its kind",
+                    "add kind = \"not_found.channel\"",
+                );
                 Kind::Internal
             }
         };
         let on = table.texts("on", &mut self.problems);
-        let on = on.into_iter().filter_map(|(name, span)| self.operation(name, span)).collect();
-        let field = table.text("field", &mut self.problems).map(|(field, _)| field.into());
+        let on = on
+            .into_iter()
+            .filter_map(|(name, span)| self.operation(name, span))
+            .collect();
+        let field = table
+            .text("field", &mut self.problems)
+            .map(|(field, _)| field.into());
         let doors = self.entry_doors(&mut table);
         let role = self.role(&mut table);
         let status = self.status(&mut table, "status");
         let header = self.headers(table.get("header"), &names);
         let json = table.get("json").map(|value| self.template(value, &names));
         let text = table.get("text").map(|value| self.template(value, &names));
-        let graphql = table.get("graphql").map(|value| self.template(value, &names));
+        let graphql = table
+            .get("graphql")
+            .map(|value| self.template(value, &names));
+        let evident = graphql.is_some();
         let body = match (json, text, graphql) {
             (Some(json), ..) => ReplyBody::Json(json),
             (_, Some(text), _) => ReplyBody::Text(text),
@@ -342,7 +465,19 @@ impl Loader<'_> {
         if let ReplyBody::Json(template) | ReplyBody::Text(template) = &body {
             template.constants("", &mut constants);
         }
-        FaultForm { kind, on, field, doors, role, status, header, body, seal, constants: constants.len() }
+        FaultForm {
+            kind,
+            on,
+            field,
+            doors,
+            role,
+            status,
+            header,
+            body,
+            seal,
+            constants: constants.len(),
+            evident,
+        }
     }
 
     pub fn operation(&mut self, name: &str, span: Range<usize>) -> Option<Operation> {
@@ -373,7 +508,11 @@ impl Loader<'_> {
                         return None;
                     }
                 };
-                Some(Derive { target, from, codec })
+                Some(Derive {
+                    target,
+                    from,
+                    codec,
+                })
             })
             .collect()
     }

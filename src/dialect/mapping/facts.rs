@@ -27,11 +27,16 @@ impl Loader<'_> {
     }
 
     pub fn facts(&mut self, mut table: Table<'_, '_>) -> (Profile, QueryKind) {
-        let text_max = match table.get("text_max").and_then(|value| Table::of(value, &mut self.problems)) {
+        let text_max = match table
+            .get("text_max")
+            .and_then(|value| Table::of(value, &mut self.problems))
+        {
             Some(mut limit) => {
                 let count = limit.int("count", &mut self.problems).unwrap_or(u32::MAX);
                 let unit = limit.text("unit", &mut self.problems);
-                let unit = self.choice(unit, "unit", Unit::NAMES, Unit::from_name).unwrap_or_default();
+                let unit = self
+                    .choice(unit, "unit", Unit::NAMES, Unit::from_name)
+                    .unwrap_or_default();
                 limit.finish(&mut self.problems);
                 Some(Limit { count, unit })
             }
@@ -53,26 +58,50 @@ impl Loader<'_> {
         }) {
             self.style = style;
         }
-        let query = self.choice(query, "kind of query", &["plain", "feathers"], |name| match name {
-            "plain" => Some(QueryKind::Plain),
-            "feathers" => Some(QueryKind::Feathers),
-            _ => None,
-        });
+        let query = self.choice(
+            query,
+            "kind of query",
+            &["plain", "feathers"],
+            |name| match name {
+                "plain" => Some(QueryKind::Plain),
+                "feathers" => Some(QueryKind::Feathers),
+                _ => None,
+            },
+        );
         let (page_default, page_max) = self.pair(&mut table, "page", "default", "max");
-        let (session_length, session_seconds) = self.pair(&mut table, "session", "length", "seconds");
+        let (session_length, session_seconds) =
+            self.pair(&mut table, "session", "length", "seconds");
         let profile = Profile {
             text_max,
             needs,
-            ids: self.choice(ids, "kind of ids", IdKind::NAMES, IdKind::from_name).unwrap_or_default(),
+            ids: self
+                .choice(ids, "kind of ids", IdKind::NAMES, IdKind::from_name)
+                .unwrap_or_default(),
             precision: self
-                .choice(precision, "precision", Precision::NAMES, Precision::from_name)
+                .choice(
+                    precision,
+                    "precision",
+                    Precision::NAMES,
+                    Precision::from_name,
+                )
                 .unwrap_or_default(),
             history: table.int("history", &mut self.problems),
             page_default,
             page_max,
-            order: self.choice(order, "order", Order::NAMES, Order::from_name).unwrap_or_default(),
-            lists_unknown: table.flag("lists_unknown", &mut self.problems).unwrap_or_default(),
-            token: self.choice(token, "kind of token", TokenKind::NAMES, TokenKind::from_name).unwrap_or_default(),
+            order: self
+                .choice(order, "order", Order::NAMES, Order::from_name)
+                .unwrap_or_default(),
+            lists_unknown: table
+                .flag("lists_unknown", &mut self.problems)
+                .unwrap_or_default(),
+            token: self
+                .choice(
+                    token,
+                    "kind of token",
+                    TokenKind::NAMES,
+                    TokenKind::from_name,
+                )
+                .unwrap_or_default(),
             token_seconds: table.int("token_seconds", &mut self.problems),
             session_length: session_length.unwrap_or(24),
             session_seconds: session_seconds.unwrap_or(86_400),
@@ -88,10 +117,16 @@ impl Loader<'_> {
         first: &'static str,
         second: &'static str,
     ) -> (Option<u32>, Option<u32>) {
-        let Some(mut inner) = table.get(key).and_then(|value| Table::of(value, &mut self.problems)) else {
+        let Some(mut inner) = table
+            .get(key)
+            .and_then(|value| Table::of(value, &mut self.problems))
+        else {
             return (None, None);
         };
-        let pair = (inner.int(first, &mut self.problems), inner.int(second, &mut self.problems));
+        let pair = (
+            inner.int(first, &mut self.problems),
+            inner.int(second, &mut self.problems),
+        );
         inner.finish(&mut self.problems);
         pair
     }
@@ -103,7 +138,12 @@ impl Loader<'_> {
                 group
                     .split('|')
                     .filter_map(|name| {
-                        self.choice(Some((name, span.clone())), "part of a message", Part::NAMES, Part::from_name)
+                        self.choice(
+                            Some((name, span.clone())),
+                            "part of a message",
+                            Part::NAMES,
+                            Part::from_name,
+                        )
                     })
                     .collect()
             })
@@ -114,15 +154,24 @@ impl Loader<'_> {
         let kinds: Vec<BodyKind> = names
             .into_iter()
             .filter_map(|found| {
-                self.choice(Some(found), "kind of body", &["json", "form", "multipart"], |name| match name {
-                    "json" => Some(BodyKind::Json),
-                    "form" => Some(BodyKind::Form),
-                    "multipart" => Some(BodyKind::Multipart),
-                    _ => None,
-                })
+                self.choice(
+                    Some(found),
+                    "kind of body",
+                    &["json", "form", "multipart"],
+                    |name| match name {
+                        "json" => Some(BodyKind::Json),
+                        "form" => Some(BodyKind::Form),
+                        "multipart" => Some(BodyKind::Multipart),
+                        _ => None,
+                    },
+                )
             })
             .collect();
-        if kinds.is_empty() { vec![BodyKind::Json] } else { kinds }
+        if kinds.is_empty() {
+            vec![BodyKind::Json]
+        } else {
+            kinds
+        }
     }
 
     pub fn door(&mut self, mut table: Table<'_, '_>) -> Door {
@@ -130,17 +179,27 @@ impl Loader<'_> {
         let name = table.text("name", problems);
         let path = table.text("path", problems);
         if name.is_none() {
-            problems.at(table.span.clone(), "a door needs a name", "add name = \"…\"");
+            problems.at(
+                table.span.clone(),
+                "a door needs a name",
+                "add name = \"…\"",
+            );
         }
         if let Some((path, span)) = &path
             && !path.is_empty()
             && (!path.starts_with('/') || path.ends_with('/'))
         {
-            problems.at(span.clone(), "a door's path begins with / and does not end with it", "");
+            problems.at(
+                span.clone(),
+                "a door's path begins with / and does not end with it",
+                "",
+            );
         }
         let owns = table.texts("owns", problems);
         let nonce = table.flag("nonce", problems).unwrap_or_default();
-        let seal = table.get("seal").and_then(|value| Table::of(value, problems));
+        let seal = table
+            .get("seal")
+            .and_then(|value| Table::of(value, problems));
         let seal = seal.and_then(|table| self.seal(table));
         table.finish(&mut self.problems);
         Door {
@@ -158,9 +217,13 @@ impl Loader<'_> {
 
     fn seal(&mut self, mut table: Table<'_, '_>) -> Option<Seal> {
         let kind = table.text("kind", &mut self.problems);
-        self.choice(kind, "seal", &["hmac_sha256_hex"], |name| (name == "hmac_sha256_hex").then_some(()));
+        self.choice(kind, "seal", &["hmac_sha256_hex"], |name| {
+            (name == "hmac_sha256_hex").then_some(())
+        });
         let header = table.text("header", &mut self.problems);
-        let missing = table.text("missing", &mut self.problems).map_or("", |(text, _)| text);
+        let missing = table
+            .text("missing", &mut self.problems)
+            .map_or("", |(text, _)| text);
         let header = match header.map(|(name, span)| (name.to_lowercase().parse(), span)) {
             Some((Ok(name), _)) => Some(name),
             Some((Err(_), span)) => {
@@ -168,11 +231,18 @@ impl Loader<'_> {
                 None
             }
             None => {
-                self.problems.at(table.span.clone(), "a seal needs a header", "add header = \"…\"");
+                self.problems.at(
+                    table.span.clone(),
+                    "a seal needs a header",
+                    "add header = \"…\"",
+                );
                 None
             }
         };
         table.finish(&mut self.problems);
-        Some(Seal { header: header?, missing: missing.into() })
+        Some(Seal {
+            header: header?,
+            missing: missing.into(),
+        })
     }
 }

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use async_graphql_parser::parse_schema;
-use async_graphql_parser::types::{FieldDefinition, ServiceDocument, TypeKind, TypeSystemDefinition};
+use async_graphql_parser::types::{
+    FieldDefinition, ServiceDocument, TypeKind, TypeSystemDefinition,
+};
 use http::Method;
 
 use super::Loader;
@@ -34,18 +36,28 @@ pub struct Schema {
 impl Schema {
     /// Reads a schema's text; no text is a schema without types.
     pub fn of(text: Option<&str>, problems: &mut Problems) -> Schema {
-        let Some(text) = text else { return Schema::default() };
+        let Some(text) = text else {
+            return Schema::default();
+        };
         match parse_schema(text) {
             Ok(document) => Schema::collect(document),
             Err(error) => {
-                problems.at(0..0, format!("the GraphQL schema beside this mapping cannot be read: {error}"), "");
+                problems.at(
+                    0..0,
+                    format!("the GraphQL schema beside this mapping cannot be read: {error}"),
+                    "",
+                );
                 Schema::default()
             }
         }
     }
 
     fn collect(document: ServiceDocument) -> Schema {
-        let mut schema = Schema { query: "Query".into(), mutation: "Mutation".into(), ..Schema::default() };
+        let mut schema = Schema {
+            query: "Query".into(),
+            mutation: "Mutation".into(),
+            ..Schema::default()
+        };
         for definition in document.definitions {
             match definition {
                 TypeSystemDefinition::Schema(roots) => {
@@ -62,9 +74,13 @@ impl Schema {
                         TypeKind::Interface(interface) => interface.fields,
                         _ => continue,
                     };
-                    let fields =
-                        fields.into_iter().map(|field| (field.node.name.node.to_string(), field.node)).collect();
-                    schema.fields.insert(definition.node.name.node.to_string(), fields);
+                    let fields = fields
+                        .into_iter()
+                        .map(|field| (field.node.name.node.to_string(), field.node))
+                        .collect();
+                    schema
+                        .fields
+                        .insert(definition.node.name.node.to_string(), fields);
                 }
                 TypeSystemDefinition::Directive(_) => {}
             }
@@ -94,10 +110,16 @@ impl Loader<'_> {
         dialect: &Dialect,
         schema: &Schema,
     ) -> Option<Exchange> {
-        let names = Names { credential: true, ..Names::of(operation.command_schema()) };
+        let names = Names {
+            credential: true,
+            ..Names::of(operation.command_schema())
+        };
         let place = super::table::text(field, &mut self.problems)?;
         let mut steps = Vec::new();
-        if let Some(mut via) = table.get("via").and_then(|value| Table::of(value, &mut self.problems)) {
+        if let Some(mut via) = table
+            .get("via")
+            .and_then(|value| Table::of(value, &mut self.problems))
+        {
             let (field, span) = via.text("field", &mut self.problems)?;
             steps.push(self.step(field, span, via.get("arguments"), &names, schema)?);
             via.finish(&mut self.problems);
@@ -112,23 +134,37 @@ impl Loader<'_> {
             );
             return None;
         };
-        let reply_names =
-            Names { request: Some(operation.command_schema()), ..Names::of(operation.reply_schema()) };
-        let reply = table.get("reply").map(|value| self.template(value, &reply_names));
+        let reply_names = Names {
+            request: Some(operation.command_schema()),
+            ..Names::of(operation.reply_schema())
+        };
+        let reply = table
+            .get("reply")
+            .map(|value| self.template(value, &reply_names));
         // The rest of the entry is read as of any other; its request line is ours.
         let mut exchange = self.exchange_parts(table, operation);
         let reply = reply.unwrap_or(Template::Object(Vec::new()));
         let text = query_text(keyword, &steps, &reply, &dialect.shapes);
-        let variables = steps.iter().flat_map(|step| step.arguments.iter().cloned()).collect();
+        let variables = steps
+            .iter()
+            .flat_map(|step| step.arguments.iter().cloned())
+            .collect();
         exchange.parts.json = Some(Template::Object(vec![
-            member("query", Template::Constant(Constant::new(Tree::Text(text), self.style)), self.style),
-            member("variables", Template::Object(variables), self.style),
+            member(
+                "query",
+                Template::Constant(Constant::new(Tree::Text(text), self.style)),
+                self.style,
+            ),
+            demanded(member("variables", Template::Object(variables), self.style)),
         ]));
         let body = steps.iter().rev().fold(reply, |inner, step| {
             Template::Object(vec![demanded(member(&step.name, inner, self.style))])
         });
         let body = Template::Object(vec![demanded(member("data", body, self.style))]);
-        exchange.reply = ReplyForm { body: ReplyBody::Json(body), ..ReplyForm::default() };
+        exchange.reply = ReplyForm {
+            body: ReplyBody::Json(body),
+            ..ReplyForm::default()
+        };
         exchange.constants = super::overlap::constants(&exchange);
         Some(exchange)
     }
@@ -147,35 +183,61 @@ impl Loader<'_> {
                 .iter()
                 .flat_map(|(of, fields)| fields.keys().map(move |field| format!("{of}.{field}")))
                 .collect();
-            unknown(&mut self.problems, span, "field of the schema", place, known.iter().map(String::as_str));
+            unknown(
+                &mut self.problems,
+                span,
+                "field of the schema",
+                place,
+                known.iter().map(String::as_str),
+            );
             return None;
         };
         let mut members = Vec::new();
         if let Some(table) = arguments.and_then(|value| value.get_ref().as_table()) {
             for (name, value) in table.iter() {
-                let known = definition.arguments.iter().map(|argument| argument.node.name.node.as_str());
+                let known = definition
+                    .arguments
+                    .iter()
+                    .map(|argument| argument.node.name.node.as_str());
                 if !known.clone().any(|argument| argument == name.get_ref()) {
-                    unknown(&mut self.problems, name.span(), "argument", name.get_ref(), known);
+                    unknown(
+                        &mut self.problems,
+                        name.span(),
+                        "argument",
+                        name.get_ref(),
+                        known,
+                    );
                     continue;
                 }
                 members.push(self.member(name.get_ref(), name.span(), value, names));
             }
         }
-        Some(Step { name: definition.name.node.to_string(), definition, arguments: members })
+        Some(Step {
+            name: definition.name.node.to_string(),
+            definition,
+            arguments: members,
+        })
     }
 
     fn exchange_parts(&mut self, mut table: Table<'_, '_>, operation: Operation) -> Exchange {
-        let names = Names { credential: true, ..Names::of(operation.command_schema()) };
+        let names = Names {
+            credential: true,
+            ..Names::of(operation.command_schema())
+        };
         let when = self.when(&mut table, &names);
         let given = self.given(&mut table, &names);
-        self.role(&mut table);
+        let role = self.role(&mut table);
         let doors = self.entry_doors(&mut table);
         let place = table.span.start;
         table.finish(&mut self.problems);
         Exchange {
             action: Action::Command(operation),
             // What a client of ours asks is any query text; that is not matched against ours.
-            role: Role::Client,
+            role: if role == Role::Server {
+                role
+            } else {
+                Role::Client
+            },
             doors,
             methods: vec![Method::POST],
             path: Vec::new(),
@@ -209,27 +271,52 @@ fn member(name: &str, template: Template, style: Style) -> Member {
     let mut lead = Vec::new();
     escape::json_text(name, style, &mut lead);
     lead.push(b':');
-    Member { names: vec![name.into()], dynamic: None, lead: lead.into(), selects: template.selects(), demanded: false, template }
+    Member {
+        names: vec![name.into()],
+        dynamic: None,
+        lead: lead.into(),
+        selects: template.selects(),
+        demanded: false,
+        template,
+    }
 }
 
 /// A field that failed is null, and its parents may be too.
 fn demanded(member: Member) -> Member {
-    Member { demanded: true, ..member }
+    Member {
+        demanded: true,
+        ..member
+    }
 }
 
 /// The body of an error answer: what clients compare is the message.
 pub fn error(words: Template, style: Style) -> Template {
     let error = Template::Object(vec![member("message", words, style)]);
-    Template::Object(vec![member("errors", Template::Array(vec![error]), style)])
+    Template::Object(vec![demanded(member(
+        "errors",
+        Template::Array(vec![error]),
+        style,
+    ))])
 }
 
-fn query_text(keyword: &str, steps: &[Step<'_>], reply: &Template, shapes: &[crate::dialect::template::Shape]) -> String {
+fn query_text(
+    keyword: &str,
+    steps: &[Step<'_>],
+    reply: &Template,
+    shapes: &[crate::dialect::template::Shape],
+) -> String {
     let mut variables = Vec::new();
     for step in steps {
         for argument in &step.arguments {
             let name = argument.names.first().map_or("", |name| name);
-            let definition = step.definition.arguments.iter().find(|known| known.node.name.node.as_str() == name);
-            let kind = definition.map(|known| known.node.ty.node.to_string()).unwrap_or_default();
+            let definition = step
+                .definition
+                .arguments
+                .iter()
+                .find(|known| known.node.name.node.as_str() == name);
+            let kind = definition
+                .map(|known| known.node.ty.node.to_string())
+                .unwrap_or_default();
             variables.push(format!("${name}:{kind}"));
         }
     }
@@ -271,19 +358,28 @@ fn selection(template: &Template, shapes: &[crate::dialect::template::Shape]) ->
                 .iter()
                 .filter(|member| !nobodys(&member.template))
                 .filter_map(|member| {
-                    Some(format!("{}{}", member.names.first()?, selection(&member.template, shapes)))
+                    Some(format!(
+                        "{}{}",
+                        member.names.first()?,
+                        selection(&member.template, shapes)
+                    ))
                 })
                 .collect();
             format!("{{{}}}", fields.join(" "))
         }
-        Template::Placeholder(placeholder) if matches!(placeholder.source.kind, Type::Record(_)) => {
+        Template::Placeholder(placeholder)
+            if matches!(placeholder.source.kind, Type::Record(_)) =>
+        {
             match placeholder.shape.and_then(|shape| shapes.get(shape)) {
                 Some(shape) => selection(&shape.template, shapes),
                 None => String::new(),
             }
         }
         Template::Each { item, .. } => selection(item, shapes),
-        Template::Array(elements) => elements.first().map(|element| selection(element, shapes)).unwrap_or_default(),
+        Template::Array(elements) => elements
+            .first()
+            .map(|element| selection(element, shapes))
+            .unwrap_or_default(),
         _ => String::new(),
     }
 }

@@ -65,7 +65,12 @@ const RECORDS: [(&str, Type); 10] = [
 ///
 /// # Errors
 /// Everything that is wrong in the file.
-pub fn load(name: &str, file: &str, source: &str, schema: Option<&str>) -> Result<Dialect, Box<Problems>> {
+pub fn load(
+    name: &str,
+    file: &str,
+    source: &str,
+    schema: Option<&str>,
+) -> Result<Dialect, Box<Problems>> {
     let problems = Problems::new(file, source);
     let (document, errors) = DeTable::parse_recoverable(source);
     let mut loader = Loader {
@@ -78,22 +83,37 @@ pub fn load(name: &str, file: &str, source: &str, schema: Option<&str>) -> Resul
         splice: None,
     };
     for error in &errors {
-        loader.problems.at(error.span().unwrap_or(0..0), error.message(), "");
+        loader
+            .problems
+            .at(error.span().unwrap_or(0..0), error.message(), "");
     }
     if !errors.is_empty() {
         return loader.problems.finish(Dialect::default()).map_err(Box::new);
     }
-    let dialect = loader.dialect(name, Table::new(document.get_ref(), document.span()), schema);
+    let dialect = loader.dialect(
+        name,
+        Table::new(document.get_ref(), document.span()),
+        schema,
+    );
     loader.problems.finish(dialect).map_err(Box::new)
 }
 
 impl<'m> Loader<'m> {
     fn dialect(&mut self, name: &str, mut top: Table<'m, 'm>, schema: Option<&str>) -> Dialect {
-        let mut dialect = Dialect { name: name.into(), ..Dialect::default() };
-        dialect.about = top.text("about", &mut self.problems).map(|(text, _)| text.to_owned()).unwrap_or_default();
+        let mut dialect = Dialect {
+            name: name.into(),
+            ..Dialect::default()
+        };
+        dialect.about = top
+            .text("about", &mut self.problems)
+            .map(|(text, _)| text.to_owned())
+            .unwrap_or_default();
         let bodies = top.texts("bodies", &mut self.problems);
         dialect.bodies = self.bodies(bodies);
-        if let Some(facts) = top.get("facts").and_then(|value| Table::of(value, &mut self.problems)) {
+        if let Some(facts) = top
+            .get("facts")
+            .and_then(|value| Table::of(value, &mut self.problems))
+        {
             (dialect.profile, dialect.query) = self.facts(facts);
         }
         for door in top.tables("door", &mut self.problems) {
@@ -101,7 +121,11 @@ impl<'m> Loader<'m> {
             self.doors.push(door);
         }
         if self.doors.is_empty() {
-            self.problems.at(0..0, "a mapping needs a door", "add [[door]] with name = \"…\" and path = \"…\"");
+            self.problems.at(
+                0..0,
+                "a mapping needs a door",
+                "add [[door]] with name = \"…\" and path = \"…\"",
+            );
         }
         dialect.doors = self.doors.clone();
         let bodies = self.shape_heads(&mut top);
@@ -110,9 +134,16 @@ impl<'m> Loader<'m> {
             let shape = self.shape(head, &table);
             dialect.shapes.push(shape);
         }
-        if let Some(mut every) = top.get("every").and_then(|value| Table::of(value, &mut self.problems)) {
-            let names = Names { credential: true, ..Names::of(entry::nothing()) };
-            dialect.reply_header = self.headers(every.get("reply_header"), &Names::of(entry::nothing()));
+        if let Some(mut every) = top
+            .get("every")
+            .and_then(|value| Table::of(value, &mut self.problems))
+        {
+            let names = Names {
+                credential: true,
+                ..Names::of(entry::nothing())
+            };
+            dialect.reply_header =
+                self.headers(every.get("reply_header"), &Names::of(entry::nothing()));
             dialect.every = self.parts(&mut every, &names);
             every.finish(&mut self.problems);
         }
@@ -137,17 +168,33 @@ impl<'m> Loader<'m> {
     fn shape_heads(&mut self, top: &mut Table<'m, 'm>) -> Vec<(usize, Table<'m, 'm>)> {
         let mut bodies = Vec::new();
         for key in ["shape", "type"] {
-            let Some(table) = top.get(key).and_then(|value| Table::of(value, &mut self.problems)) else { continue };
+            let Some(table) = top
+                .get(key)
+                .and_then(|value| Table::of(value, &mut self.problems))
+            else {
+                continue;
+            };
             for (name, span, value) in table.rest() {
-                let Some(mut shape) = Table::of(value, &mut self.problems) else { continue };
+                let Some(mut shape) = Table::of(value, &mut self.problems) else {
+                    continue;
+                };
                 let of = shape.text("of", &mut self.problems);
                 let (record, span) = of.unwrap_or((name, span));
                 let found = RECORDS.iter().find(|(known, _)| *known == record);
                 let Some((_, Type::Record(of))) = found else {
-                    unknown(&mut self.problems, span, "record", record, RECORDS.iter().map(|(name, _)| *name));
+                    unknown(
+                        &mut self.problems,
+                        span,
+                        "record",
+                        record,
+                        RECORDS.iter().map(|(name, _)| *name),
+                    );
                     continue;
                 };
-                self.shapes.push(ShapeHead { name: name.to_owned(), of });
+                self.shapes.push(ShapeHead {
+                    name: name.to_owned(),
+                    of,
+                });
                 bodies.push((self.shapes.len() - 1, shape));
             }
         }
@@ -167,16 +214,28 @@ impl<'m> Loader<'m> {
             }
             members.push(self.member(key, span, value, &names));
         }
-        Shape { name: self.shapes[head].name.as_str().into(), template: Template::Object(members), derive }
+        Shape {
+            name: self.shapes[head].name.as_str().into(),
+            template: Template::Object(members),
+            derive,
+        }
     }
 
     fn wrap_of(&mut self, top: &mut Table<'m, 'm>) -> Option<&'m Value<'m>> {
-        let mut wrap = top.get("wrap").and_then(|value| Table::of(value, &mut self.problems))?;
+        let mut wrap = top
+            .get("wrap")
+            .and_then(|value| Table::of(value, &mut self.problems))?;
         let ok = wrap.get("ok");
         if ok.is_none() {
-            self.problems.at(wrap.span.clone(), "a wrap needs the template of a success", "add ok = { … }");
+            self.problems.at(
+                wrap.span.clone(),
+                "a wrap needs the template of a success",
+                "add ok = { … }",
+            );
         }
-        if let Some(toml::de::DeValue::Array(shapes)) = wrap.get("also").map(|value| value.get_ref()) {
+        if let Some(toml::de::DeValue::Array(shapes)) =
+            wrap.get("also").map(|value| value.get_ref())
+        {
             self.wrap_also = shapes.iter().collect();
         }
         wrap.finish(&mut self.problems);
@@ -198,7 +257,9 @@ impl<'m> Loader<'m> {
             }
             for mut table in table::tables(value, &mut self.problems) {
                 let exchange = match (table.get("graphql"), action) {
-                    (Some(field), Some(operation)) => self.graphql_exchange(table, field, operation, dialect, &schema),
+                    (Some(field), Some(operation)) => {
+                        self.graphql_exchange(table, field, operation, dialect, &schema)
+                    }
                     _ => Some(self.exchange(table, action)),
                 };
                 dialect.exchanges.extend(exchange);

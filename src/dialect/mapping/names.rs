@@ -23,7 +23,13 @@ pub struct Names {
 
 impl Names {
     pub fn of(this: &'static Schema) -> Names {
-        Names { this, request: None, credential: false, fault: false, item: None }
+        Names {
+            this,
+            request: None,
+            credential: false,
+            fault: false,
+            item: None,
+        }
     }
 }
 
@@ -66,8 +72,15 @@ impl Loader<'_> {
                 pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
             }
             let at = span.start + 1 + (text.len() - rest.len()) - length - 1;
-            let place = if text.len() + 2 == span.len() { at..at + length + 1 } else { span.clone() };
-            pieces.extend(self.placeholder(inner, place, names).map(Piece::Placeholder));
+            let place = if text.len() + 2 == span.len() {
+                at..at + length + 1
+            } else {
+                span.clone()
+            };
+            pieces.extend(
+                self.placeholder(inner, place, names)
+                    .map(Piece::Placeholder),
+            );
         }
         literal.push_str(rest);
         if !literal.is_empty() || pieces.is_empty() {
@@ -76,19 +89,38 @@ impl Loader<'_> {
         pieces
     }
 
-    fn placeholder(&mut self, inner: &str, span: Range<usize>, names: &Names) -> Option<Placeholder> {
+    fn placeholder(
+        &mut self,
+        inner: &str,
+        span: Range<usize>,
+        names: &Names,
+    ) -> Option<Placeholder> {
         let shapes: Vec<String> = self.shapes.iter().map(|shape| shape.name.clone()).collect();
-        let parsed = parse(inner, |name| Codec::from_name(name).is_some() || shapes.iter().any(|shape| shape == name));
+        let parsed = parse(inner, |name| {
+            Codec::from_name(name).is_some() || shapes.iter().any(|shape| shape == name)
+        });
         let source = self.source(parsed.path, span.clone(), names)?;
-        let otherwise =
-            parsed.otherwise.iter().filter_map(|path| self.source(path, span.clone(), names)).collect();
+        let otherwise = parsed
+            .otherwise
+            .iter()
+            .filter_map(|path| self.source(path, span.clone(), names))
+            .collect();
         let absence = match parsed.absence {
             Absent::Required => Absence::Required,
             Absent::LeftOut => Absence::LeftOut,
-            Absent::Written(text) => Absence::Written(Constant::new(default_value(text), self.style)),
+            Absent::Written(text) => {
+                Absence::Written(Constant::new(default_value(text), self.style))
+            }
         };
         let (codec, shape) = self.spelling(parsed.codec, &source, span)?;
-        Some(Placeholder { source, otherwise, absence, codec, shape, path: parsed.path.into() })
+        Some(Placeholder {
+            source,
+            otherwise,
+            absence,
+            codec,
+            shape,
+            path: parsed.path.into(),
+        })
     }
 
     /// What stands behind the colon: a codec or a shape; for a record without either, the shape of its own name.
@@ -102,8 +134,11 @@ impl Loader<'_> {
             let own = self.shapes.iter().position(|ShapeHead { name, of, .. }| {
                 of.name == schema.name && name.eq_ignore_ascii_case(schema.name)
             });
-            let Some(own) = own.or_else(|| self.shapes.iter().position(|shape| shape.of.name == schema.name))
-            else {
+            let Some(own) = own.or_else(|| {
+                self.shapes
+                    .iter()
+                    .position(|shape| shape.of.name == schema.name)
+            }) else {
                 let record = schema.name.to_lowercase();
                 self.problems.at(
                     span,
@@ -127,28 +162,46 @@ impl Loader<'_> {
             } else {
                 ""
             };
-            let spelt = name.map_or("without a codec".to_owned(), |name| format!("with codec `{name}`"));
-            self.problems.at(span, format!("{} cannot be written {spelt}", source.kind.name()), help);
+            let spelt = name.map_or("without a codec".to_owned(), |name| {
+                format!("with codec `{name}`")
+            });
+            self.problems.at(
+                span,
+                format!("{} cannot be written {spelt}", source.kind.name()),
+                help,
+            );
             return None;
         }
         Some((codec, None))
     }
 
-    fn named_shape(&mut self, name: &str, source: &Source, span: Range<usize>) -> Option<(Codec, Option<usize>)> {
+    fn named_shape(
+        &mut self,
+        name: &str,
+        source: &Source,
+        span: Range<usize>,
+    ) -> Option<(Codec, Option<usize>)> {
         let found = self.shapes.iter().position(|shape| shape.name == name);
         match (found, &source.kind) {
             (Some(shape), Type::Record(schema)) if self.shapes[shape].of.name == schema.name => {
                 Some((Codec::Plain, Some(shape)))
             }
             (Some(shape), kind) => {
-                let message =
-                    format!("shape `{name}` is for records of {}, not for {}", self.shapes[shape].of.name, kind.name());
+                let message = format!(
+                    "shape `{name}` is for records of {}, not for {}",
+                    self.shapes[shape].of.name,
+                    kind.name()
+                );
                 self.problems.at(span, message, "");
                 None
             }
             (None, _) => {
-                let known: Vec<String> = self.shapes.iter().map(|shape| shape.name.clone()).collect();
-                let known = Codec::NAMES.iter().copied().chain(known.iter().map(String::as_str));
+                let known: Vec<String> =
+                    self.shapes.iter().map(|shape| shape.name.clone()).collect();
+                let known = Codec::NAMES
+                    .iter()
+                    .copied()
+                    .chain(known.iter().map(String::as_str));
                 unknown(&mut self.problems, span, "codec or shape", name, known);
                 None
             }
@@ -158,10 +211,16 @@ impl Loader<'_> {
     /// Finds a field by its path.
     pub fn source(&mut self, path: &str, span: Range<usize>, names: &Names) -> Option<Source> {
         if path == "_" {
-            return Some(Source { root: Root::Nobody, path: Default::default(), kind: Type::Json });
+            return Some(Source {
+                root: Root::Nobody,
+                path: Default::default(),
+                kind: Type::Json,
+            });
         }
         if let Some((list, item)) = &names.item
-            && let Some(rest) = path.strip_prefix(list.as_str()).and_then(|rest| rest.strip_prefix('*'))
+            && let Some(rest) = path
+                .strip_prefix(list.as_str())
+                .and_then(|rest| rest.strip_prefix('*'))
         {
             let rest = rest.strip_prefix('.').unwrap_or(rest);
             return self.walk(Root::Item, *item, rest, span);
@@ -180,9 +239,10 @@ impl Loader<'_> {
             "app" => (Root::App, App::TYPE),
             "credential" if names.credential => (Root::Credential, Credential::TYPE),
             "fault" if names.fault => (Root::Fault, Details::TYPE),
-            "request" if names.request.is_some() => {
-                (Root::Request, Type::Record(names.request.unwrap_or(names.this)))
-            }
+            "request" if names.request.is_some() => (
+                Root::Request,
+                Type::Record(names.request.unwrap_or(names.this)),
+            ),
             "credential" => {
                 self.problems.at(
                     span,
@@ -196,7 +256,13 @@ impl Loader<'_> {
         self.walk(root, kind, rest, span)
     }
 
-    fn walk(&mut self, root: Root, mut kind: Type, path: &str, span: Range<usize>) -> Option<Source> {
+    fn walk(
+        &mut self,
+        root: Root,
+        mut kind: Type,
+        path: &str,
+        span: Range<usize>,
+    ) -> Option<Source> {
         let mut numbers = smallvec::SmallVec::new();
         for name in path.split('.').filter(|name| !name.is_empty()) {
             // A path that goes on into a list means its first element.
@@ -204,18 +270,29 @@ impl Loader<'_> {
                 kind = *item;
             }
             let Type::Record(schema) = kind else {
-                self.problems.at(span, format!("`{path}`: {} has no fields", kind.name()), "");
+                self.problems
+                    .at(span, format!("`{path}`: {} has no fields", kind.name()), "");
                 return None;
             };
             let Some((number, field)) = schema.field(name) else {
                 let known = schema.fields.iter().map(|(field, _)| *field);
-                unknown(&mut self.problems, span, &format!("field of {}", schema.name), name, known);
+                unknown(
+                    &mut self.problems,
+                    span,
+                    &format!("field of {}", schema.name),
+                    name,
+                    known,
+                );
                 return None;
             };
             numbers.push(number);
             kind = field;
         }
-        Some(Source { root, path: numbers, kind })
+        Some(Source {
+            root,
+            path: numbers,
+            kind,
+        })
     }
 }
 
@@ -239,7 +316,11 @@ fn closing(text: &str) -> Option<usize> {
 
 fn parse(inner: &str, spells: impl Fn(&str) -> bool) -> Parsed<'_> {
     let end = inner
-        .find(|char: char| !(char.is_ascii_lowercase() || char.is_ascii_digit() || matches!(char, '_' | '.' | '*' | '/')))
+        .find(|char: char| {
+            !(char.is_ascii_lowercase()
+                || char.is_ascii_digit()
+                || matches!(char, '_' | '.' | '*' | '/'))
+        })
         .unwrap_or(inner.len());
     let (paths, rest) = inner.split_at(end);
     let mut otherwise: Vec<&str> = paths.split('/').collect();
@@ -254,7 +335,12 @@ fn parse(inner: &str, spells: impl Fn(&str) -> bool) -> Parsed<'_> {
         Some(("|", text)) => Absent::Written(text),
         _ => Absent::Required,
     };
-    Parsed { path, otherwise, absence, codec }
+    Parsed {
+        path,
+        otherwise,
+        absence,
+        codec,
+    }
 }
 
 /// A default is JSON if it parses as JSON, and text otherwise.

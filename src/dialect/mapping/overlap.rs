@@ -14,7 +14,12 @@ use crate::dialect::template::Template;
 pub fn constants(exchange: &Exchange) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let parts = &exchange.parts;
-    let whole = [("query", &parts.query), ("form", &parts.form), ("json", &parts.json), ("params", &parts.params)];
+    let whole = [
+        ("query", &parts.query),
+        ("form", &parts.form),
+        ("json", &parts.json),
+        ("params", &parts.params),
+    ];
     for (place, template) in whole {
         if let Some(template) = template {
             template.constants(place, &mut found);
@@ -81,24 +86,35 @@ impl Loader<'_> {
 type Constants<'e> = BTreeSet<(&'e str, &'e str)>;
 
 fn set(exchange: &Exchange) -> Constants<'_> {
-    exchange.constants.iter().map(|(place, value)| (place.as_str(), value.as_str())).collect()
+    exchange
+        .constants
+        .iter()
+        .map(|(place, value)| (place.as_str(), value.as_str()))
+        .collect()
 }
 
 /// Same method, door and path, and both served.
 fn could_meet(first: &Exchange, second: &Exchange) -> bool {
     first.role.serves()
         && second.role.serves()
-        && first.methods.iter().any(|method| second.methods.contains(method))
+        && first
+            .methods
+            .iter()
+            .any(|method| second.methods.contains(method))
         && (first.doors.is_empty()
             || second.doors.is_empty()
             || first.doors.iter().any(|door| second.doors.contains(door)))
         && first.path.len() == second.path.len()
-        && first.path.iter().zip(&second.path).all(|(left, right)| match (left, right) {
-            (Segment::Literal(left), Segment::Literal(right)) => left == right,
-            (Segment::Template(_), Segment::Template(_)) => true,
-            // Static segments beat parameters.
-            _ => false,
-        })
+        && first
+            .path
+            .iter()
+            .zip(&second.path)
+            .all(|(left, right)| match (left, right) {
+                (Segment::Literal(left), Segment::Literal(right)) => left == right,
+                (Segment::Template(_), Segment::Template(_)) => true,
+                // Static segments beat parameters.
+                _ => false,
+            })
 }
 
 /// Same command, and told apart when the reply is rendered.

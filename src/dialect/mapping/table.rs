@@ -18,7 +18,11 @@ pub struct Table<'t, 'i> {
 
 impl<'t, 'i> Table<'t, 'i> {
     pub fn new(table: &'t DeTable<'i>, span: Range<usize>) -> Table<'t, 'i> {
-        Table { table, span, asked: Vec::new() }
+        Table {
+            table,
+            span,
+            asked: Vec::new(),
+        }
     }
 
     /// The value as a table; anything else is an error.
@@ -34,10 +38,17 @@ impl<'t, 'i> Table<'t, 'i> {
 
     pub fn get(&mut self, key: &'static str) -> Option<&'t Value<'i>> {
         self.asked.push(key);
-        self.table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
+        self.table
+            .iter()
+            .find(|(name, _)| name.get_ref() == key)
+            .map(|(_, value)| value)
     }
 
-    pub fn text(&mut self, key: &'static str, problems: &mut Problems) -> Option<(&'t str, Range<usize>)> {
+    pub fn text(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<(&'t str, Range<usize>)> {
         let value = self.get(key)?;
         text(value, problems).map(|text| (text, value.span()))
     }
@@ -45,7 +56,9 @@ impl<'t, 'i> Table<'t, 'i> {
     pub fn int(&mut self, key: &'static str, problems: &mut Problems) -> Option<u32> {
         let value = self.get(key)?;
         match value.get_ref() {
-            DeValue::Integer(int) if int.as_str().parse::<u32>().is_ok() => int.as_str().parse().ok(),
+            DeValue::Integer(int) if int.as_str().parse::<u32>().is_ok() => {
+                int.as_str().parse().ok()
+            }
             other => {
                 wrong_type(problems, value.span(), "a whole number from 0", other);
                 None
@@ -65,19 +78,30 @@ impl<'t, 'i> Table<'t, 'i> {
     }
 
     /// One text or an array of texts.
-    pub fn texts(&mut self, key: &'static str, problems: &mut Problems) -> Vec<(&'t str, Range<usize>)> {
-        let Some(value) = self.get(key) else { return Vec::new() };
+    pub fn texts(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Vec<(&'t str, Range<usize>)> {
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
         match value.get_ref() {
-            DeValue::Array(array) => {
-                array.iter().filter_map(|value| Some((text(value, problems)?, value.span()))).collect()
-            }
-            _ => text(value, problems).map(|text| vec![(text, value.span())]).unwrap_or_default(),
+            DeValue::Array(array) => array
+                .iter()
+                .filter_map(|value| Some((text(value, problems)?, value.span())))
+                .collect(),
+            _ => text(value, problems)
+                .map(|text| vec![(text, value.span())])
+                .unwrap_or_default(),
         }
     }
 
     /// The tables of an array of tables.
     pub fn tables(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Table<'t, 'i>> {
-        let Some(value) = self.get(key) else { return Vec::new() };
+        let Some(value) = self.get(key) else {
+            return Vec::new();
+        };
         tables(value, problems)
     }
 
@@ -100,9 +124,17 @@ impl<'t, 'i> Table<'t, 'i> {
 /// The tables of an array of tables.
 pub fn tables<'t, 'i>(value: &'t Value<'i>, problems: &mut Problems) -> Vec<Table<'t, 'i>> {
     match value.get_ref() {
-        DeValue::Array(array) => array.iter().filter_map(|value| Table::of(value, problems)).collect(),
+        DeValue::Array(array) => array
+            .iter()
+            .filter_map(|value| Table::of(value, problems))
+            .collect(),
         other => {
-            wrong_type(problems, value.span(), "an array of tables, written as [[…]]", other);
+            wrong_type(
+                problems,
+                value.span(),
+                "an array of tables, written as [[…]]",
+                other,
+            );
             Vec::new()
         }
     }
@@ -119,7 +151,11 @@ pub fn text<'t>(value: &'t Value<'_>, problems: &mut Problems) -> Option<&'t str
 }
 
 fn wrong_type(problems: &mut Problems, span: Range<usize>, wanted: &str, found: &DeValue<'_>) {
-    problems.at(span, format!("this must be {wanted}, not {}", found.type_str()), "");
+    problems.at(
+        span,
+        format!("this must be {wanted}, not {}", found.type_str()),
+        "",
+    );
 }
 
 /// Reports a name that is not among the known ones, with the nearest or all of them.
