@@ -1,2 +1,4 @@
 //! Sabir.
+pub mod alarm;
 pub mod model;
+pub mod relay;
