@@ -1,4 +1,5 @@
 //! Sabir.
 pub mod alarm;
+pub mod ingress;
 pub mod model;
 pub mod relay;
