@@ -1,0 +1,69 @@
+//! The operator's door: is it alive, is it ready, and what has it counted.
+//!
+//! Served by the same listener as the public door, with the same limits, at an address that the public does not reach;
+//! so it asks nobody who they are. It changes nothing. The app tells it when traffic may come.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+
+use crate::ingress::listener::{Body, Handler};
+use crate::metrics::Metrics;
+
+const PATHS: &str =
+    "There are /healthz (alive), /readyz (taking traffic) and /metrics (Prometheus text).\n";
+
+/// What the operator may see.
+pub struct Admin {
+    /// False until everything runs, and again as soon as the process is asked to stop.
+    pub ready: Arc<AtomicBool>,
+    /// Can the store still accept?
+    pub store_healthy: Arc<dyn Fn() -> bool + Send + Sync>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Handler for Admin {
+    async fn answer(&self, request: Request<Body>, _: SocketAddr) -> Response<Full<Bytes>> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, PATHS);
+            let allowed = HeaderValue::from_static("GET, HEAD");
+            response.headers_mut().insert(header::ALLOW, allowed);
+            return response;
+        }
+        match request.uri().path() {
+            "/healthz" => text(StatusCode::OK, "alive\n"),
+            "/readyz" => self.readiness(),
+            "/metrics" => match self.metrics.text() {
+                Ok(metrics) => text(StatusCode::OK, metrics),
+                Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+            },
+            _ => text(StatusCode::NOT_FOUND, PATHS),
+        }
+    }
+}
+
+impl Admin {
+    fn readiness(&self) -> Response<Full<Bytes>> {
+        if !self.ready.load(Ordering::Acquire) {
+            text(StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n")
+        } else if !(self.store_healthy)() {
+            text(StatusCode::SERVICE_UNAVAILABLE, "the store is faulted\n")
+        } else {
+            text(StatusCode::OK, "ready\n")
+        }
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+    );
+    response
+}

@@ -1,0 +1,7 @@
+//! Where clients come in: connections first, then the exchange of bytes for the model's words.
+
+mod body;
+pub mod listener;
+mod scan;
+mod screen;
+mod wire;

@@ -1,0 +1,101 @@
+//! Turns away what HTTP/1 allows a client to send and nobody can answer safely.
+//!
+//! hyper has parsed the head by now and refused what is malformed in itself, without asking. What is left are requests
+//! that two readers would understand differently, or that ask for something we do not do. A refusal is a value: the
+//! status is decided here, the words may be a dialect's.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body_util::Full;
+
+/// Why a request is refused before any dialect has looked at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("the Host header is missing")]
+    NoHost,
+    #[error("there is more than one Host header")]
+    ManyHosts,
+    #[error("the Host header is not a host")]
+    NotAHost,
+    #[error("Content-Length and Transfer-Encoding exclude each other")]
+    TwoLengths,
+    #[error("the only Transfer-Encoding understood here is chunked")]
+    TransferCoding,
+    #[error("the body must be sent without Content-Encoding")]
+    ContentCoding,
+    #[error("this is not a proxy of that kind")]
+    Tunnel,
+}
+
+impl Refusal {
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Refusal::NoHost | Refusal::ManyHosts | Refusal::NotAHost | Refusal::TwoLengths => {
+                StatusCode::BAD_REQUEST
+            }
+            Refusal::TransferCoding | Refusal::Tunnel => StatusCode::NOT_IMPLEMENTED,
+            Refusal::ContentCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        }
+    }
+
+    /// The refusal in nobody's dialect.
+    pub fn plain(&self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(Bytes::from(format!("{self}\n"))));
+        *response.status_mut() = self.status();
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        response
+    }
+}
+
+/// Is this a request that can be answered? `certain` says that its head named no second length, which hyper hides.
+pub(super) fn screen<B>(request: &Request<B>, certain: bool) -> Result<(), Refusal> {
+    let headers = request.headers();
+    if *request.method() == Method::CONNECT {
+        return Err(Refusal::Tunnel);
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        if !only(headers, header::TRANSFER_ENCODING, "chunked") {
+            return Err(Refusal::TransferCoding);
+        }
+        if !certain {
+            return Err(Refusal::TwoLengths);
+        }
+    }
+    if headers.contains_key(header::CONTENT_ENCODING)
+        && !only(headers, header::CONTENT_ENCODING, "identity")
+    {
+        return Err(Refusal::ContentCoding);
+    }
+    screen_host(headers, request.version())
+}
+
+fn screen_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (_, Some(_)) => Err(Refusal::ManyHosts),
+        (Some(host), None) if !is_host(host.as_bytes()) => Err(Refusal::NotAHost),
+        (Some(_), None) => Ok(()),
+        // Older than the header.
+        (None, None) if version == Version::HTTP_10 => Ok(()),
+        (None, None) => Err(Refusal::NoHost),
+    }
+}
+
+/// Letters, digits and what addresses and ports are written with; no list, no user, no path.
+fn is_host(host: &[u8]) -> bool {
+    !host.is_empty()
+        && host
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte))
+}
+
+/// Is the header there once, and says just this?
+fn only(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    values.next().is_none()
+        && first.is_some_and(|first| first.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+}

@@ -1,0 +1,236 @@
+//! A client's socket, watched: what hyper does not tell of a connection, and what the listener must know of it.
+//!
+//! Two things. *Which part of an exchange is being waited for*, so that silence is measured against the right limit:
+//! hyper has one timer, which runs alike between requests and within a head. And *whether a head named two lengths*
+//! (`Content-Length` beside `Transfer-Encoding`), which hyper resolves and hides. The bytes themselves pass through
+//! untouched. Before it stands the socket, after it hyper.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::scan::Scan;
+
+/// How much of what a refused client is still sending is read away, so that it sees the answer and not a reset.
+const LINGER_BYTES: usize = 8 << 20;
+const LINGER: Duration = Duration::from_secs(2);
+/// No dialect is known yet, and hyper is past speaking.
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 39\r\n\
+    content-type: text/plain\r\nconnection: close\r\n\r\nThe request's head did not come in time";
+
+/// What is being waited for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    /// The client, to begin a request.
+    Idle,
+    /// The client, to finish the head of a request (or to begin its first one).
+    Head,
+    /// Ourselves. The handler and the body have deadlines of their own.
+    Busy,
+    /// The client, to take its reply.
+    Sending,
+    /// The client, to stop sending what nobody reads.
+    Lingering,
+}
+
+/// How long each of them may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub idle: Duration,
+    pub head: Duration,
+    pub sending: Duration,
+}
+
+/// The state of a connection that its socket, its service and its task share.
+///
+/// All three run on one thread; atomics only because a socket that is handed on to a websocket must be `Send`.
+pub(super) struct Vitals {
+    born: Instant,
+    phase: AtomicU8,
+    since_ms: AtomicU64,
+    in_head: AtomicBool,
+    requests: AtomicU32,
+    /// From which request on nothing is certain of lengths.
+    doubtful: AtomicU32,
+    cut: AtomicBool,
+}
+
+impl Vitals {
+    pub fn new() -> Arc<Vitals> {
+        Arc::new(Vitals {
+            born: Instant::now(),
+            // A client that connects and says nothing gets no longer than one that dawdles over its head.
+            phase: AtomicU8::new(Phase::Head as u8),
+            since_ms: AtomicU64::new(0),
+            in_head: AtomicBool::new(false),
+            requests: AtomicU32::new(0),
+            doubtful: AtomicU32::new(u32::MAX),
+            cut: AtomicBool::new(false),
+        })
+    }
+
+    /// A request's head is complete. Says whether its lengths are beyond doubt.
+    pub fn begin(&self) -> bool {
+        self.phase.store(Phase::Busy as u8, Relaxed);
+        let number = self.requests.load(Relaxed).wrapping_add(1);
+        self.requests.store(number, Relaxed);
+        number < self.doubtful.load(Relaxed)
+    }
+
+    /// The request is answered.
+    pub fn end(&self) {
+        self.rest();
+    }
+
+    /// When the connection has been waited for long enough.
+    pub fn deadline(&self, patience: &Patience) -> Option<Instant> {
+        let allowed = match self.phase() {
+            Phase::Busy => return None,
+            Phase::Idle => patience.idle,
+            Phase::Head => patience.head,
+            Phase::Sending => patience.sending,
+            Phase::Lingering => LINGER,
+        };
+        Some(self.born + Duration::from_millis(self.since_ms.load(Relaxed)) + allowed)
+    }
+
+    /// Time is up. True if the client began a request and is owed a word; the socket says it at the next read.
+    pub fn cut(&self) -> bool {
+        let owed = self.phase() == Phase::Head && self.in_head.load(Relaxed);
+        self.cut.store(owed, Relaxed);
+        owed
+    }
+
+    fn phase(&self) -> Phase {
+        const PHASES: [Phase; 5] = [
+            Phase::Idle,
+            Phase::Head,
+            Phase::Busy,
+            Phase::Sending,
+            Phase::Lingering,
+        ];
+        PHASES[self.phase.load(Relaxed) as usize]
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Relaxed);
+        let age = self.born.elapsed().as_millis() as u64;
+        self.since_ms.store(age, Relaxed);
+    }
+
+    /// The next thing to wait for is the client's.
+    fn rest(&self) {
+        self.enter(match self.in_head.load(Relaxed) {
+            true => Phase::Head,
+            false => Phase::Idle,
+        });
+    }
+
+    fn saw(&self, scan: &Scan) {
+        self.in_head.store(scan.in_head(), Relaxed);
+        self.doubtful.store(scan.doubtful(), Relaxed);
+        if scan.in_head() && self.phase() == Phase::Idle {
+            self.enter(Phase::Head);
+        }
+    }
+
+    fn wrote(&self, pending: bool) {
+        match (self.phase(), pending) {
+            (Phase::Idle | Phase::Head, true) => self.enter(Phase::Sending),
+            (Phase::Sending, false) => self.rest(),
+            _ => {}
+        }
+    }
+}
+
+/// The socket.
+pub(super) struct Wire {
+    stream: TcpStream,
+    scan: Scan,
+    vitals: Arc<Vitals>,
+    shut: bool,
+    lingered: usize,
+}
+
+impl Wire {
+    pub fn new(stream: TcpStream, vitals: Arc<Vitals>) -> Wire {
+        Wire {
+            stream,
+            scan: Scan::default(),
+            vitals,
+            shut: false,
+            lingered: 0,
+        }
+    }
+
+    /// Reads away what still comes. To close a socket with bytes unread resets it, and the reset overtakes the reply.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut waste = [0; 4096];
+        while self.lingered < LINGER_BYTES {
+            let mut room = ReadBuf::new(&mut waste);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room)) {
+                Ok(()) if !room.filled().is_empty() => self.lingered += room.filled().len(),
+                _ => break,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.vitals.cut.load(Relaxed) {
+            // The socket's buffer is empty between requests, so all of it goes or the peer is beyond telling.
+            let _ = this.stream.try_write(TOO_SLOW);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
+        this.scan.feed(&buf.filled()[before..]);
+        this.vitals.saw(&this.scan);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.vitals.wrote(written.is_pending());
+        written
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if !this.shut {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            this.shut = true;
+            this.vitals.enter(Phase::Lingering);
+        }
+        if this.scan.between_requests() {
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_linger(cx)
+    }
+}

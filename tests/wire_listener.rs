@@ -1,0 +1,681 @@
+//! The listener from outside: raw bytes in, raw bytes out.
+//!
+//! The handler echoes the body behind the method and the path, so that a reply tells which request it answers.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use sabir::admin::Admin;
+use sabir::ingress::listener::{Body, BodyError, Config, Handler, Refusal, bind, bind_each, serve};
+use sabir::metrics::Metrics;
+use tokio::sync::watch;
+use tokio::task::LocalSet;
+
+#[derive(Default)]
+struct Echo {
+    finished: Arc<AtomicUsize>,
+}
+
+impl Handler for Echo {
+    async fn answer(&self, mut request: Request<Body>, _: SocketAddr) -> Response<Full<Bytes>> {
+        if request.headers().contains_key("upgrade") {
+            return upgrade(&mut request);
+        }
+        let (head, body) = request.into_parts();
+        match head.uri.path() {
+            "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
+            "/big" => return Response::new(Full::from("z".repeat(64 << 20))),
+            "/unread" => return Response::new(Full::from("unread")),
+            _ => {}
+        }
+        let body = match body.read(1000).await {
+            Ok(body) => body,
+            Err(error) => return failed(&error),
+        };
+        self.finished.fetch_add(1, Ordering::SeqCst);
+        let mut text = format!("{} {} ", head.method, head.uri.path()).into_bytes();
+        text.extend_from_slice(&body);
+        Response::new(Full::from(text))
+    }
+
+    fn refuse(&self, refusal: &Refusal, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(format!("{method} {path}: {refusal}")));
+        *response.status_mut() = refusal.status();
+        response
+    }
+}
+
+fn failed(error: &BodyError) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(error.to_string()));
+    *response.status_mut() = match error {
+        BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::TimedOut => StatusCode::REQUEST_TIMEOUT,
+        BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+    };
+    response
+}
+
+/// Echoes what comes after the switch, in capitals.
+fn upgrade(request: &mut Request<Body>) -> Response<Full<Bytes>> {
+    let upgraded = hyper::upgrade::on(request);
+    tokio::task::spawn_local(async move {
+        use hyper::rt::{Read as _, Write as _};
+        use std::future::poll_fn;
+        use std::pin::Pin;
+        let mut io = upgraded.await.unwrap();
+        let mut bytes = [0; 64];
+        let mut room = hyper::rt::ReadBuf::new(&mut bytes);
+        poll_fn(|cx| Pin::new(&mut io).poll_read(cx, room.unfilled()))
+            .await
+            .unwrap();
+        let reply = room.filled().to_ascii_uppercase();
+        poll_fn(|cx| Pin::new(&mut io).poll_write(cx, &reply))
+            .await
+            .unwrap();
+        poll_fn(|cx| Pin::new(&mut io).poll_flush(cx))
+            .await
+            .unwrap();
+    });
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response
+}
+
+/// A listener on a thread of its own.
+struct Door {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    finished: Arc<AtomicUsize>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Door {
+    fn open(change: impl FnOnce(&mut Config)) -> Door {
+        let finished = Arc::<AtomicUsize>::default();
+        let counter = finished.clone();
+        Door::open_for(change, finished, move || Echo { finished: counter })
+    }
+
+    fn open_for<H: Handler>(
+        change: impl FnOnce(&mut Config),
+        finished: Arc<AtomicUsize>,
+        handler: impl FnOnce() -> H + Send + 'static,
+    ) -> Door {
+        let mut config = Config::default();
+        change(&mut config);
+        let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            LocalSet::new().block_on(&runtime, async move {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                serve(listener, &config, Rc::new(handler()), stopped).await;
+            });
+        });
+        Door {
+            address,
+            stop,
+            finished,
+            thread: Some(thread),
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        stream
+    }
+
+    /// Everything that comes back, to the end of the connection.
+    fn say(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut stream = self.connect();
+        let _ = stream.write_all(bytes.as_ref());
+        rest(&mut stream)
+    }
+
+    fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    fn join(mut self) {
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+fn rest(stream: &mut TcpStream) -> String {
+    let mut reply = Vec::new();
+    stream
+        .read_to_end(&mut reply)
+        .expect("the connection closes without a reset");
+    String::from_utf8(reply).unwrap()
+}
+
+/// One reply with a content-length.
+fn one(stream: &mut TcpStream) -> String {
+    let mut reply = Vec::new();
+    let mut byte = [0];
+    loop {
+        let text = String::from_utf8_lossy(&reply);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() >= length.unwrap_or("0").parse().unwrap() {
+                return text.into_owned();
+            }
+        }
+        stream.read_exact(&mut byte).unwrap();
+        reply.push(byte[0]);
+    }
+}
+
+#[track_caller]
+fn assert_refused(reply: &str, status: &str, word: &str) {
+    assert!(reply.starts_with(&format!("HTTP/1.1 {status} ")), "{reply}");
+    assert!(reply.contains("connection: close\r\n"), "{reply}");
+    assert!(reply.contains(word), "{reply}");
+    assert_eq!(reply.matches("HTTP/1.1").count(), 1, "{reply}");
+}
+
+#[test]
+fn the_host_must_be_there_once() {
+    let door = Door::open(|_| {});
+    assert_refused(
+        &door.say("GET /a HTTP/1.1\r\n\r\n"),
+        "400",
+        "GET /a: the Host",
+    );
+    let two = "GET /a HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n";
+    assert_refused(&door.say(two), "400", "more than one Host");
+    for host in ["", "a b", "u@a", "a/b", "a,b"] {
+        let reply = door.say(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_refused(&reply, "400", "not a host");
+    }
+    let absolute =
+        "GET http://else.example:80/p?q HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert!(door.say(absolute).ends_with("GET /p "));
+}
+
+#[test]
+fn lengths_and_codings_that_two_readers_read_differently_are_refused() {
+    let door = Door::open(|_| {});
+    let say = |headers: &str, body: &str| {
+        door.say(format!(
+            "POST /p HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n{body}"
+        ))
+    };
+    let smuggled = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_refused(
+        &say("Transfer-Encoding: gzip, chunked", smuggled),
+        "501",
+        "chunked",
+    );
+    assert_refused(
+        &say("Transfer-Encoding: chunked, chunked", smuggled),
+        "501",
+        "chunked",
+    );
+    assert_refused(
+        &say(
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            smuggled,
+        ),
+        "501",
+        "chunked",
+    );
+    assert_refused(
+        &say("Transfer-Encoding: chunked\r\nContent-Length: 4", smuggled),
+        "400",
+        "exclude",
+    );
+    assert_refused(
+        &say("Content-Length: 4\r\ntransfer-encoding: chunked", smuggled),
+        "400",
+        "exclude",
+    );
+    assert_refused(
+        &say("Content-Encoding: gzip\r\nContent-Length: 3", "abc"),
+        "415",
+        "Content-Encoding",
+    );
+    // hyper's own refusals.
+    for headers in [
+        "Transfer-Encoding: gzip",
+        "Content-Length: 3\r\nContent-Length: 4",
+        "Content-Length: +3",
+        "Content-Length : 3",
+        "A: b\r\n c",
+    ] {
+        let reply = say(headers, "abcd");
+        assert!(reply.starts_with("HTTP/1.1 400 "), "{headers} {reply}");
+        assert_eq!(reply.matches("HTTP/1.1").count(), 1, "{reply}");
+    }
+    assert_refused(
+        &door.say("CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"),
+        "501",
+        "proxy",
+    );
+}
+
+#[test]
+fn a_chunked_body_is_read_and_is_the_last() {
+    let door = Door::open(|_| {});
+    let reply = door.say(
+        "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n\
+         GET /second HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
+    assert!(
+        reply.contains("connection: close") && reply.ends_with("POST /p abcde"),
+        "{reply}"
+    );
+}
+
+#[test]
+fn heads_have_limits() {
+    let door = Door::open(|_| {});
+    let head = |headers: String| {
+        format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{headers}\r\n")
+    };
+    let large = head(format!("a: {}\r\n", "x".repeat(17 << 10)));
+    assert!(door.say(&large).starts_with("HTTP/1.1 431 "));
+    assert!(door.say(&large[..17 << 10]).starts_with("HTTP/1.1 431 "));
+    assert!(
+        door.say(head("a: b\r\n".repeat(63)))
+            .starts_with("HTTP/1.1 431 ")
+    );
+    assert!(
+        door.say(head("a: b\r\n".repeat(62)))
+            .starts_with("HTTP/1.1 200 ")
+    );
+    assert!(
+        door.say(head(format!("a: {}\r\n", "x".repeat(15 << 10))))
+            .starts_with("HTTP/1.1 200 ")
+    );
+}
+
+#[test]
+fn a_body_over_the_limit_gets_its_answer_and_no_reset() {
+    let door = Door::open(|config| config.body_bytes = 2000);
+    let body = "x".repeat(3 << 20);
+    let declared = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let reply = door.say(declared);
+    assert!(
+        reply.starts_with("HTTP/1.1 413 ") && reply.contains("1000 bytes"),
+        "{reply}"
+    );
+    let chunked = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    );
+    assert!(door.say(chunked).starts_with("HTTP/1.1 413 "));
+    let refused = format!(
+        "POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert_refused(&door.say(refused), "400", "missing");
+}
+
+#[test]
+fn a_body_in_pieces_is_whole_and_one_that_stalls_is_told_so() {
+    let door = Door::open(|config| config.body_s = 1);
+    let mut stream = door.connect();
+    for piece in [
+        "POST /p HT",
+        "TP/1.1\r\nHost: a\r\nContent-Le",
+        "ngth: 6\r\n\r\nab",
+        "cd",
+        "ef",
+    ] {
+        stream.write_all(piece.as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(one(&mut stream).ends_with("POST /p abcdef"));
+    let start = Instant::now();
+    stream
+        .write_all(b"POST /q HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nab")
+        .unwrap();
+    let reply = rest(&mut stream);
+    assert!(reply.starts_with("HTTP/1.1 408 "), "{reply}");
+    assert!((900..5000).contains(&start.elapsed().as_millis()));
+}
+
+#[test]
+fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
+    let door = Door::open(|_| {});
+    let mut stream = door.connect();
+    stream
+        .write_all(
+            b"POST /p HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+        )
+        .unwrap();
+    assert_eq!(one(&mut stream), "HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"ok").unwrap();
+    assert!(one(&mut stream).ends_with("POST /p ok"));
+}
+
+#[test]
+fn silence_is_measured_against_what_is_waited_for() {
+    let door = Door::open(|config| (config.header_s, config.idle_s) = (1, 2));
+    // Says nothing.
+    let start = Instant::now();
+    assert_eq!(door.say(""), "");
+    assert!(
+        (900..1900).contains(&start.elapsed().as_millis()),
+        "{:?}",
+        start.elapsed()
+    );
+    // Stays in its head, a byte now and then.
+    let start = Instant::now();
+    let mut stream = door.connect();
+    for byte in b"GET / HT" {
+        stream.write_all(&[*byte]).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let reply = rest(&mut stream);
+    assert!(reply.starts_with("HTTP/1.1 408 "), "{reply}");
+    let (head, body) = reply.split_once("\r\n\r\n").unwrap();
+    assert!(
+        head.contains(&format!("content-length: {}\r\n", body.len())),
+        "{reply}"
+    );
+    assert!(
+        (900..1900).contains(&start.elapsed().as_millis()),
+        "{:?}",
+        start.elapsed()
+    );
+    // Is idle between requests, then dawdles.
+    let mut stream = door.connect();
+    for _ in 0..2 {
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+        one(&mut stream);
+        std::thread::sleep(Duration::from_millis(1300));
+    }
+    let start = Instant::now();
+    stream.write_all(b"GET /").unwrap();
+    assert!(rest(&mut stream).starts_with("HTTP/1.1 408 "));
+    assert!(
+        (900..1900).contains(&start.elapsed().as_millis()),
+        "{:?}",
+        start.elapsed()
+    );
+    // Is idle for good.
+    let mut stream = door.connect();
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    one(&mut stream);
+    let start = Instant::now();
+    assert_eq!(rest(&mut stream), "");
+    assert!(
+        (1900..2900).contains(&start.elapsed().as_millis()),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_client_that_takes_no_reply_is_let_go() {
+    let door = Door::open(|config| config.body_s = 1);
+    let mut stream = door.connect();
+    stream
+        .write_all(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let mut reply = Vec::new();
+    let _ = stream.read_to_end(&mut reply);
+    assert!(reply.len() < 64 << 20);
+    // One that takes it slowly keeps its connection.
+    let mut stream = door.connect();
+    stream
+        .write_all(b"GET /big HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let (start, mut taken, mut piece) = (Instant::now(), 0, vec![0; 1 << 20]);
+    loop {
+        match stream.read(&mut piece).unwrap() {
+            0 => break,
+            read => taken += read,
+        }
+        if start.elapsed() < Duration::from_millis(1800) {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+    assert!(taken > 64 << 20, "{taken}");
+}
+
+#[test]
+fn requests_in_one_piece_are_answered_in_order() {
+    let door = Door::open(|_| {});
+    let reply = door.say(
+        "GET /slow HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok\
+         GET /3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    );
+    let order: Vec<_> = ["GET /slow ", "POST /2 ok", "GET /3 "]
+        .map(|text| reply.find(text))
+        .into();
+    assert!(
+        order.is_sorted() && order.iter().all(Option::is_some),
+        "{reply}"
+    );
+}
+
+#[test]
+fn a_reply_does_not_wait_for_the_rest_of_the_next_request() {
+    let door = Door::open(|_| {});
+    for tail in ["\r\n", "GET /2 HT"] {
+        let mut stream = door.connect();
+        let form = format!("POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok{tail}");
+        stream.write_all(form.as_bytes()).unwrap();
+        assert!(one(&mut stream).ends_with("POST /1 ok"));
+        let more = &"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n"[tail.trim().len()..];
+        stream.write_all(more.as_bytes()).unwrap();
+        assert!(one(&mut stream).ends_with("GET /2 "));
+    }
+}
+
+#[test]
+fn an_unread_body_does_not_become_the_next_request() {
+    let door = Door::open(|_| {});
+    let mut stream = door.connect();
+    stream
+        .write_all(b"POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 40\r\n\r\n")
+        .unwrap();
+    assert!(one(&mut stream).ends_with("unread"));
+    let _ = stream.write_all(b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n0123");
+    let reply = rest(&mut stream);
+    assert!(!reply.contains("smuggled"), "{reply}");
+}
+
+#[test]
+fn http_1_0_needs_no_host_and_is_closed_unless_it_asks() {
+    let door = Door::open(|_| {});
+    let reply = door.say("GET /old HTTP/1.0\r\n\r\n");
+    assert!(
+        reply.starts_with("HTTP/1.0 200 ") && reply.ends_with("GET /old "),
+        "{reply}"
+    );
+    let mut stream = door.connect();
+    for _ in 0..2 {
+        stream
+            .write_all(b"GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            .unwrap();
+        assert!(one(&mut stream).ends_with("GET /old "));
+    }
+    let chunked = door.say("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    assert!(chunked.starts_with("HTTP/1.1 400 "), "{chunked}");
+}
+
+#[test]
+fn a_client_that_leaves_does_not_stop_its_request() {
+    let door = Door::open(|_| {});
+    let mut stream = door.connect();
+    stream
+        .write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert!(rest(&mut stream).ends_with("GET /slow "));
+    let mut stream = door.connect();
+    stream
+        .write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    drop(stream);
+    std::thread::sleep(Duration::from_millis(600));
+    assert_eq!(door.finished.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn stopping_lets_requests_finish_and_idle_connections_go() {
+    let door = Door::open(|_| {});
+    let mut idle = door.connect();
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    one(&mut idle);
+    let mut silent = door.connect();
+    let mut busy = door.connect();
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let start = Instant::now();
+    door.stop();
+    assert_eq!(rest(&mut idle), "");
+    assert_eq!(rest(&mut silent), "");
+    assert!(
+        start.elapsed() < Duration::from_millis(200),
+        "{:?}",
+        start.elapsed()
+    );
+    let reply = rest(&mut busy);
+    assert!(
+        reply.contains("connection: close") && reply.ends_with("GET /slow "),
+        "{reply}"
+    );
+    assert!(TcpStream::connect(door.address).is_err());
+    door.join();
+}
+
+#[test]
+fn stopping_does_not_wait_for_ever() {
+    let door = Door::open(|config| config.drain_s = 0);
+    let mut busy = door.connect();
+    busy.write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    door.stop();
+    let start = Instant::now();
+    assert_eq!(rest(&mut busy), "");
+    door.join();
+    assert!(
+        start.elapsed() < Duration::from_millis(200),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn connections_beyond_the_limit_wait_for_a_place() {
+    let door = Door::open(|config| config.connections = 2);
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut first = door.connect();
+    let mut second = door.connect();
+    for stream in [&mut first, &mut second] {
+        stream.write_all(request).unwrap();
+        one(stream);
+    }
+    let mut third = door.connect();
+    third.write_all(request).unwrap();
+    third
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
+    assert!(third.read(&mut [0]).is_err());
+    drop(first);
+    third
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    one(&mut third);
+}
+
+#[test]
+fn a_connection_can_become_something_else() {
+    let door = Door::open(|config| config.idle_s = 1);
+    let mut stream = door.connect();
+    stream
+        .write_all(b"GET /live HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: loud\r\n\r\n")
+        .unwrap();
+    assert!(one(&mut stream).starts_with("HTTP/1.1 101 "));
+    std::thread::sleep(Duration::from_millis(1300));
+    stream.write_all(b"salam\n").unwrap();
+    assert_eq!(rest(&mut stream), "SALAM\n");
+}
+
+#[test]
+fn threads_share_a_port_that_nobody_else_gets() {
+    let sockets = bind_each("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+    let address = sockets[0].local_addr().unwrap();
+    assert!(
+        sockets
+            .iter()
+            .all(|socket| socket.local_addr().unwrap() == address)
+    );
+    assert_eq!(sockets.len(), 3);
+    let taken = bind_each(address, 2).unwrap_err();
+    assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
+    drop(sockets);
+    bind_each(address, 2).unwrap();
+}
+
+#[test]
+fn the_operators_door() {
+    let ready = Arc::new(AtomicBool::new(false));
+    let healthy = Arc::new(AtomicBool::new(true));
+    let metrics = Arc::new(Metrics::new(&["rooms"], &[]).unwrap());
+    metrics.answered(0, None, None, Duration::ZERO);
+    let (is_ready, is_healthy) = (ready.clone(), healthy.clone());
+    let door = Door::open_for(
+        |_| {},
+        Arc::default(),
+        move || Admin {
+            ready: is_ready,
+            store_healthy: Arc::new(move || is_healthy.load(Ordering::SeqCst)),
+            metrics,
+        },
+    );
+    let get = |path: &str| {
+        door.say(format!(
+            "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        ))
+    };
+    assert!(get("/healthz").starts_with("HTTP/1.1 200 "));
+    assert!(get("/readyz").starts_with("HTTP/1.1 503 "));
+    ready.store(true, Ordering::SeqCst);
+    assert!(get("/readyz").starts_with("HTTP/1.1 200 "));
+    healthy.store(false, Ordering::SeqCst);
+    assert!(get("/readyz").contains("store is faulted"));
+    assert!(get("/metrics").contains("\nsabir_requests_total{"));
+    let unknown = get("/what");
+    assert!(
+        unknown.starts_with("HTTP/1.1 404 ") && unknown.contains("/metrics"),
+        "{unknown}"
+    );
+    assert!(
+        door.say("POST /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .starts_with("HTTP/1.1 405 ")
+    );
+}
