@@ -27,7 +27,7 @@ use crate::ingress::listener::{self, Handler};
 use crate::metrics::Metrics;
 use crate::model::Text;
 use crate::relay::{self, Credit, Ids, Local, Relay, Shared, upstream};
-use crate::route::Routes;
+use crate::route::{RouteRule, Routes};
 use crate::store::{Health, Sqlite, Store};
 
 /// Compiles the built-in mappings and those of a folder, which replace built-in ones of the same name.
@@ -116,6 +116,9 @@ pub async fn build_on(
     config: &Config,
     dialects: Vec<Dialect>,
 ) -> Result<Parts> {
+    for rule in &config.routes {
+        promised(rule)?;
+    }
     let dialects: Arc<[Dialect]> = dialects.into();
     let names: Vec<&str> = dialects
         .iter()
@@ -166,6 +169,24 @@ pub async fn build_on(
         store,
         metrics,
     })
+}
+
+/// A key that is understood and cannot be kept must not be taken for one that is.
+fn promised(rule: &RouteRule) -> Result<()> {
+    let asked = [
+        (!rule.copies.is_empty(), "copy"),
+        (rule.split_long, "too_long = \"split\""),
+        (rule.accept_stored, "accept = \"stored\""),
+    ];
+    match asked.into_iter().find(|(asked, _)| *asked) {
+        Some((_, key)) => {
+            bail!(
+                "a route to {} says `{key}`, which Sabir cannot do yet; take it away",
+                rule.to.upstream
+            )
+        }
+        None => Ok(()),
+    }
 }
 
 fn open_store(url: &str) -> Result<Sqlite> {

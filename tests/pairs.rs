@@ -374,3 +374,56 @@ fn an_upstream_session_that_was_lost_is_renewed() {
         .collect();
     assert_eq!(texts, ["alice: after"], "sent once, and not lost");
 }
+
+#[test]
+fn a_reply_whose_seal_is_wrong_is_not_believed() {
+    let far = Sabir::start(FAR);
+    let config = upstream("keyauth", &far, true).replace("aaaaaaaa", "cccccccc");
+    let near = Sabir::start(&format!("{NEAR}{config}"));
+    let alice = Client::new(
+        &near,
+        "keyauth",
+        ("test", "tiQhtH5R88"),
+        ("alice", "near-password"),
+    );
+    assert!(alice.send("lobby", "hello").is_err());
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    assert_eq!(bridge.list("den"), []);
+}
+
+#[test]
+fn an_application_that_reads_times_as_text_gets_them_as_text() {
+    let sabir = Sabir::start(&NEAR.replace(
+        "version = \"1.0\"",
+        "version = \"1.0\", timestamp = \"text\"",
+    ));
+    let alice = Client::new(
+        &sabir,
+        "keyauth",
+        ("test", "tiQhtH5R88"),
+        ("alice", "near-password"),
+    );
+    alice.send("lobby", "hello").unwrap();
+    let list = alice.keyauth(&[("type", "chatget"), ("channel", "lobby")]);
+    assert!(list["messages"][0]["timestamp"].is_string(), "{list}");
+}
+
+#[test]
+fn a_callers_own_credential_speaks_for_it_and_no_credit_is_put_on() {
+    let far = Sabir::start(&format!(
+        "{FAR}\n[[account]]\nname = \"alice-there\"\ntoken = \"alice-far-token\"\n"
+    ));
+    let own = NEAR.replace(
+        "token = \"near-token\"",
+        "token = \"near-token\"\nas = { far = { token = \"alice-far-token\" } }",
+    );
+    let near = Sabir::start(&format!("{own}{}", upstream("rooms", &far, true)));
+    let alice = Client::new(&near, "rooms", ("", ""), ("alice", "near-password"));
+    alice.send("lobby", "hello").unwrap();
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    let there = bridge.list("den");
+    assert_eq!(
+        (there[0].author.as_str(), there[0].text.as_str()),
+        ("alice-there", "hello")
+    );
+}
