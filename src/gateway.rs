@@ -4,6 +4,8 @@
 //! sound on both sides, and then it is carried out. What a client may not know of is never told apart from what does
 //! not exist, and what is wrong with a request is told only to a caller that is known.
 
+mod naming;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -299,6 +301,7 @@ impl Gateway {
             .application
             .as_ref()
             .map_or("", |application| &application.name);
+        self.named(envelope, &mut command, profile).await?;
         if let Some(channel) = channel_of(&mut command) {
             *channel = ids.channel(&envelope.dialect, profile.ids, channel).await?;
         }

@@ -21,7 +21,12 @@ pub struct Session {
     pub key: Secret,
     pub created: Time,
     pub expires: Option<Time>,
+    /// A token's scope may leave out sending.
+    pub sends: bool,
 }
+
+/// How the store calls a session that may not send.
+const READER: &str = "reader";
 
 impl Session {
     pub fn from_row(row: SessionRow) -> Session {
@@ -31,13 +36,14 @@ impl Session {
             key: Secret(row.data),
             created: row.created,
             expires: row.expires,
+            sends: row.kind != READER,
         }
     }
 
     fn row(&self, hash: Text) -> SessionRow {
         SessionRow {
             id: hash,
-            kind: "session".into(),
+            kind: if self.sends { "session" } else { READER }.into(),
             account: self.account.clone(),
             application: self.application.clone(),
             data: self.key.0.clone(),
@@ -75,11 +81,9 @@ impl Auth {
                 }))
             }
             Command::SignOut(_) => self.sign_out(caller).await,
-            Command::IssueToken(_) => {
-                let account = caller.signed_in()?.account.clone();
-                let account = account
-                    .ok_or_else(|| Fault::client(Kind::Forbidden, "only a person has tokens"))?;
-                self.issue(&account, caller, profile, now, None).await
+            Command::IssueToken(asked) => {
+                self.issue_token(asked, caller, credential, profile, now)
+                    .await
             }
             _ => Err(Fault::new(Kind::Internal, "not a session command")),
         }
@@ -114,6 +118,7 @@ impl Auth {
             key: Secret(open.key.clone()),
             created: now,
             expires: Some(now.plus_seconds(lifetime)),
+            sends: true,
         };
         let told = Told {
             id: id.clone(),
@@ -197,7 +202,14 @@ impl Auth {
         else {
             let lifetime = profile.token_seconds.unwrap_or(profile.session_seconds);
             return self
-                .issue(account, caller, profile, now, Some(i64::from(lifetime)))
+                .issue(
+                    account,
+                    caller,
+                    profile,
+                    now,
+                    Some(i64::from(lifetime)),
+                    true,
+                )
                 .await;
         };
         let Some(session) = self.in_force(&hash, now) else {
@@ -219,13 +231,14 @@ impl Auth {
     }
 
     /// Hands out a token; without a lifetime it holds until it is revoked.
-    async fn issue(
+    pub(super) async fn issue(
         &self,
         account: &Arc<Account>,
         caller: &Caller,
         profile: &Profile,
         now: Time,
         lifetime: Option<i64>,
+        sends: bool,
     ) -> Outcome {
         let expires = lifetime.map(|seconds| now.plus_seconds(seconds));
         let person = super::person_of(account);
@@ -240,6 +253,7 @@ impl Auth {
             key: Secret::default(),
             created: now,
             expires,
+            sends,
         };
         self.keep(token::hash(&token), session).await?;
         Ok(Reply::Session(Told {

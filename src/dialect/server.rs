@@ -225,6 +225,20 @@ impl Dialect {
         }
     }
 
+    /// Who a request's headers say is calling.
+    pub(super) fn caller(&self, incoming: &Incoming<'_>) -> Credential {
+        let mut draft = Draft {
+            record: Operation::CheckSession.command(),
+            arrival: Arrival::default(),
+            app: App::default(),
+            credential: Credential::default(),
+            details: Details::default(),
+        };
+        let mut reader = Reader::new(&self.shapes, true);
+        self.read_auth(&mut reader, incoming, None, &mut draft);
+        draft.credential
+    }
+
     fn choose(
         &self,
         incoming: &Incoming<'_>,
@@ -379,7 +393,7 @@ impl Dialect {
     }
 
     /// The most particular form for a kind of fault: up the tree, and by operation, field and door before none.
-    fn fault_form(
+    pub(super) fn fault_form(
         &self,
         kind: Kind,
         on: Option<Operation>,
@@ -412,7 +426,7 @@ impl Dialect {
             .find(|form| form.kind == Kind::Internal && form.role.serves())
     }
 
-    fn assemble(
+    pub(super) fn assemble(
         &self,
         status: u16,
         header: &[(HeaderName, Template)],
@@ -468,7 +482,7 @@ impl Exchange {
     }
 }
 
-fn named<'t>(template: &'t Template, field: &str) -> Option<&'t str> {
+pub(super) fn named<'t>(template: &'t Template, field: &str) -> Option<&'t str> {
     let Template::Object(members) = template else {
         return None;
     };

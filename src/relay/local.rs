@@ -374,7 +374,8 @@ impl Local {
         Ok(channel)
     }
 
-    fn find(&self, find: &FindChannel) -> Option<Text> {
+    /// The channel that is meant by its id, its name or whose it is.
+    pub fn find(&self, find: &FindChannel) -> Option<Text> {
         let named = [&find.channel, &find.name]
             .into_iter()
             .find(|name| !name.is_empty());

@@ -20,6 +20,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use tokio::time::Instant;
 
+pub use crate::store::NativeKind;
 pub use credit::Credit;
 pub use grant::Granted;
 pub use ids::{Ids, Side, unknown_message};

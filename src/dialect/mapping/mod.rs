@@ -10,12 +10,13 @@ mod facts;
 mod graphql;
 mod names;
 mod overlap;
+mod service;
 mod table;
 
 use toml::de::DeTable;
 
 use super::escape::Style;
-use super::exchange::{Dialect, Door};
+use super::exchange::{Dialect, Door, Role};
 use super::template::{Shape, Template};
 use crate::diagnose::Problems;
 use crate::model::record::{Schema, Type, Typed};
@@ -37,6 +38,8 @@ pub struct Loader<'m> {
     wrap_also: Vec<&'m Value<'m>>,
     /// While a wrap is compiled: the reply that stands in for `{reply}`, if there is one.
     splice: Option<Option<Template>>,
+    /// GraphQL fields that are commands.
+    fields: Vec<service::ServedField>,
 }
 
 /// A shape's name and record, known before any template is compiled.
@@ -46,7 +49,8 @@ struct ShapeHead {
 }
 
 /// The records that can have a shape, by the names that mappings use.
-const RECORDS: [(&str, Type); 10] = [
+const RECORDS: [(&str, Type); 11] = [
+    ("token", super::graphql::tokens::Token::TYPE),
     ("message", Message::TYPE),
     ("media", Media::TYPE),
     ("mine", Mine::TYPE),
@@ -81,6 +85,7 @@ pub fn load(
         wrap: None,
         wrap_also: Vec::new(),
         splice: None,
+        fields: Vec::new(),
     };
     for error in &errors {
         loader
@@ -155,7 +160,9 @@ impl<'m> Loader<'m> {
             let auth = self.auth(auth);
             dialect.auth.push(auth);
         }
+        let tokens = top.get("tokens");
         self.entries(&mut top, &mut dialect, schema);
+        self.services(&mut dialect, schema, tokens);
         for fault in top.tables("fault", &mut self.problems) {
             let fault = self.fault(fault);
             dialect.faults.push(fault);
@@ -262,7 +269,13 @@ impl<'m> Loader<'m> {
             for mut table in table::tables(value, &mut self.problems) {
                 let exchange = match (table.get("graphql"), action) {
                     (Some(field), Some(operation)) => {
-                        self.graphql_exchange(table, field, operation, dialect, &schema)
+                        match self.served_field(&mut table, field, operation) {
+                            Role::Server => {
+                                table.finish(&mut self.problems);
+                                None
+                            }
+                            _ => self.graphql_exchange(table, field, operation, dialect, &schema),
+                        }
                     }
                     _ => Some(self.exchange(table, action)),
                 };

@@ -1,0 +1,52 @@
+//! What a command names by other means than a channel's id: people by the numbers that clients have for them, and
+//! channels by whose they are.
+
+use super::Gateway;
+use crate::model::profile::IdKind;
+use crate::model::{Command, Envelope, Fault, Kind, Profile, Text};
+use crate::relay::NativeKind;
+
+impl Gateway {
+    /// Puts the people and the channel that a command means in the place of what it calls them.
+    pub(super) async fn named(
+        &self,
+        envelope: &Envelope,
+        command: &mut Command,
+        profile: &Profile,
+    ) -> Result<(), Fault> {
+        if let Some(person) = person_of(command)
+            && !person.is_empty()
+            && !matches!(profile.ids, IdKind::None | IdKind::Text)
+            && let Some(native) = self.relay.shared.ids.thing(profile.ids, person).await?
+            && native.kind == NativeKind::Person
+        {
+            *person = native.id;
+        }
+        let Command::FindChannel(find) = command else {
+            return Ok(());
+        };
+        if find.channel.is_empty() {
+            let local = &self.relay.shared.local;
+            let name = local.find(find).ok_or_else(|| {
+                Fault::client(Kind::Channel, "no such channel").value(find.owner_name.clone())
+            })?;
+            // From here on it is a channel by its name, as if the client had called it so.
+            let ids = &self.relay.shared.ids;
+            find.channel = ids
+                .channel_id(&envelope.dialect, profile.ids, &name)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// The person that a command is about.
+fn person_of(command: &mut Command) -> Option<&mut Text> {
+    Some(match command {
+        Command::GetPerson(asked) => &mut asked.id,
+        Command::FindChannel(asked) => &mut asked.owner,
+        Command::Moderate(asked) => &mut asked.person,
+        Command::List(asked) => &mut asked.author,
+        _ => return None,
+    })
+}
