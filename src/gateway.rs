@@ -522,10 +522,12 @@ impl Gateway {
                 }
             }
         }
-        Ok(Reply::Channels(Channels {
-            channels: all,
-            window: Window::default(),
-        }))
+        let asked = match &envelope.command {
+            Command::ListChannels(list) => list.window.clone(),
+            _ => Window::default(),
+        };
+        let (channels, window) = crate::relay::page(all, &asked)?;
+        Ok(Reply::Channels(Channels { channels, window }))
     }
 
     /// The channels of one source, each with its upstream and the client's name for it.

@@ -620,7 +620,7 @@ fn bombs_are_errors_and_soon() {
             "introspection",
             format!(
                 "{{ __schema {{ types {{ {}name{} }} }} }}",
-                "fields { type { ".repeat(20),
+                "interfaces { possibleTypes { ".repeat(20),
                 "}}".repeat(20)
             ),
         ),

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::civil;
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
@@ -15,6 +15,9 @@ use super::escape;
 use super::tape::{At, Kind};
 use crate::model::Time;
 use crate::model::record::{Type, Value};
+
+/// What stands before the number in a Relay cursor.
+const CONNECTION: &str = "arrayconnection:";
 
 /// One value as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -116,6 +119,8 @@ codecs! {
     Medium "medium",
     /// A list of texts, of which one alone stands without an array.
     OneOrMany "one_or_many",
+    /// A place in a list, as Relay's connections write it: base64 of `arrayconnection:` and a number.
+    RelayCursor "relay_cursor",
     /// At most 25 characters; a longer text is written as the beginning of its SHA-256.
     Short25 "short_25",
 }
@@ -155,6 +160,7 @@ impl Codec {
             | Codec::Short25
             | Codec::Email
             | Codec::Presence
+            | Codec::RelayCursor
             | Codec::OneOrMany => {
                 matches!(kind, Type::Text)
             }
@@ -206,6 +212,11 @@ impl Codec {
             (Codec::Short25, Value::Text(text)) if text.chars().count() > 25 => {
                 let digest = Sha256::digest(text.as_bytes());
                 scratch.push_str(&URL_SAFE_NO_PAD.encode(digest)[..25]);
+                Scalar::Text(scratch)
+            }
+            // A cursor that is no number is another service's own.
+            (Codec::RelayCursor, Value::Text(text)) if text.parse::<u64>().is_ok() => {
+                STANDARD.encode_string(format!("{CONNECTION}{text}"), scratch);
                 Scalar::Text(scratch)
             }
             (_, Value::Text(text)) => Scalar::Text(text),
@@ -308,6 +319,14 @@ impl Codec {
                         .replace("&gt;", ">")
                         .replace("&amp;", "&"),
                 );
+                Some(Value::Text(scratch))
+            }
+            Kind::Text(text) if self == Codec::RelayCursor => {
+                let bytes = STANDARD.decode(text).unwrap_or_default();
+                let place = std::str::from_utf8(&bytes)
+                    .ok()
+                    .and_then(|text| text.strip_prefix(CONNECTION));
+                scratch.push_str(place.unwrap_or(text));
                 Some(Value::Text(scratch))
             }
             Kind::Text(text) => self.decode_text(text, kind, textual),

@@ -187,10 +187,10 @@ impl Local {
                     .ok_or_else(|| no_person(&get.id))?;
                 Ok(Reply::OnePerson(OnePerson { person }))
             }
-            Command::ListPeople(list) => Ok(Reply::People(People {
-                people: self.people.clone(),
-                window: list.window.clone(),
-            })),
+            Command::ListPeople(list) => {
+                let (people, window) = super::page(self.people.clone(), &list.window)?;
+                Ok(Reply::People(People { people, window }))
+            }
             // Nothing is pushed to a caller of a request; a live connection subscribes by itself.
             Command::Subscribe(_) | Command::Unsubscribe(_) => Ok(Reply::Done(Done {})),
             _ => Err(Fault::client(

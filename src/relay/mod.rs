@@ -11,6 +11,7 @@ mod ids;
 mod link;
 mod local;
 mod overlay;
+mod page;
 pub mod upstream;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ pub use credit::Credit;
 pub use grant::Granted;
 pub use ids::{Ids, Side, unknown_message};
 pub use local::Local;
+pub use page::page;
 
 use crate::dialect::client::{Call, Understood, Unsayable};
 use crate::dialect::seal::SealKeys;

@@ -18,7 +18,9 @@ use crate::model::record::Value;
 use crate::model::{Arrival, Done, Fault};
 
 /// Bytes of one answer; connections within connections multiply.
-const MAX_BYTES: usize = 8 << 20;
+const MAX_BYTES: usize = 4 << 20;
+/// Members of the schema that one answer tells; a full introspection of a large schema is a tenth of that.
+const MAX_TOLD: u32 = 60_000;
 
 /// There is no value.
 enum Null {
@@ -39,6 +41,10 @@ struct Projector<'r> {
     writer: Writer<'r>,
     path: Vec<Step<'r>>,
     errors: Vec<(Pos, Vec<u8>)>,
+    /// Where the answer became too large to be given.
+    overflow: Option<Pos>,
+    /// Things of the schema that may still be told.
+    told: u32,
 }
 
 impl<'s> Run<'s> {
@@ -49,6 +55,8 @@ impl<'s> Run<'s> {
             writer: Writer::new(&self.dialect.shapes, Style::Plain),
             path: Vec::new(),
             errors: Vec::new(),
+            overflow: None,
+            told: MAX_TOLD,
         };
         projector.writer.out.extend_from_slice(b"{\"data\":");
         let start = projector.writer.out.len();
@@ -56,7 +64,10 @@ impl<'s> Run<'s> {
             projector.writer.out.truncate(start);
             projector.writer.out.extend_from_slice(b"null");
         }
-        projector.finish()
+        match projector.overflow {
+            Some(at) => refused(&[Error::new("The answer is too large", at)]),
+            None => projector.finish(),
+        }
     }
 }
 
@@ -127,6 +138,12 @@ impl<'r> Projector<'r> {
         Null::Told
     }
 
+    /// Too much is no answer at all: a part of it would be taken for the whole.
+    fn too_large(&mut self, node: &Node) -> Null {
+        self.overflow.get_or_insert(node.at);
+        Null::Told
+    }
+
     fn object(&mut self, nodes: &'r [Node], context: Context<'r, '_>) -> Wrote {
         self.writer.out.push(b'{');
         for (index, node) in nodes.iter().enumerate() {
@@ -149,7 +166,7 @@ impl<'r> Projector<'r> {
     fn null(&mut self, node: &Node, start: usize, null: Null) -> Wrote {
         self.writer.out.truncate(start);
         let definition = self.run.service.schema.definition(node.of, node.field);
-        if definition.is_none_or(|field| field.of.nullable) {
+        if self.overflow.is_none() && definition.is_none_or(|field| field.of.nullable) {
             self.writer.out.extend_from_slice(b"null");
             return Ok(());
         }
@@ -162,8 +179,8 @@ impl<'r> Projector<'r> {
     fn field(&mut self, node: &'r Node, context: Context<'r, '_>) -> Wrote {
         let run = self.run;
         let schema = &run.service.schema;
-        if self.writer.out.len() > MAX_BYTES || !run.step() {
-            return Err(self.error(node.at, "The answer is too large"));
+        if self.writer.out.len() > MAX_BYTES || !run.step() || self.overflow.is_some() {
+            return Err(self.too_large(node));
         }
         let at = match node.field {
             FieldRef::Typename => {
@@ -335,7 +352,7 @@ impl<'r> Projector<'r> {
         let start = self.writer.out.len();
         let wrote = write(self);
         self.path.pop();
-        if wrote.is_err() && nullable {
+        if wrote.is_err() && nullable && self.overflow.is_none() {
             self.writer.out.truncate(start);
             self.writer.out.extend_from_slice(b"null");
             return Ok(());
@@ -364,8 +381,9 @@ impl<'r> Projector<'r> {
 
     /// What the schema says of itself.
     fn intro(&mut self, shown: Shown<'r>, node: &'r Node) -> Wrote {
-        if self.writer.out.len() > MAX_BYTES || !self.run.step() {
-            return Err(self.error(node.at, "The answer is too large"));
+        self.told = self.told.saturating_sub(1);
+        if self.told == 0 {
+            return Err(self.too_large(node));
         }
         match shown {
             Shown::Null => Err(Null::Silent),
@@ -422,6 +440,9 @@ impl<'r> Projector<'r> {
             };
             let wrote = self.intro(shown, child);
             self.path.pop();
+            if self.overflow.is_some() {
+                return Err(Null::Told);
+            }
             if wrote.is_err() {
                 self.writer.out.truncate(start);
                 self.writer.out.extend_from_slice(b"null");
