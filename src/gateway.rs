@@ -223,7 +223,9 @@ impl Gateway {
             }
             located => located?,
         };
+        self.moderates(&located, principal).await?;
         self.spoken(&located, principal, now)?;
+        let is_send = matches!(located.command, Command::Send(_));
         let mut outcome = self
             .relayed(
                 &located.route.upstream,
@@ -233,6 +235,7 @@ impl Gateway {
             )
             .await;
         let ids = &self.relay.shared.ids;
+        naming::provisional(&mut outcome, is_send, profile);
         // Ids are known by the upstream's name of the channel; the client sees its own.
         if let Ok(reply) = &mut outcome {
             rename(reply, &located.route.channel);

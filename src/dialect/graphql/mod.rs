@@ -46,6 +46,8 @@ pub struct Service {
     pub entries: Vec<Entry>,
     /// The most fields that a document may ask for.
     pub complexity: u32,
+    /// Fields of a channel that are filled from others: what reading derives is the other way round in writing.
+    pub channel: Vec<(Source, Source)>,
 }
 
 /// What a type shows.

@@ -14,7 +14,7 @@ use crate::dialect::exchange::{Dialect, FaultForm};
 use crate::dialect::read::{Field, Miss, Reader};
 use crate::dialect::tape::{Kind as Found, Tape};
 use crate::dialect::template::{Scope, Target, Template};
-use crate::model::record::Value;
+use crate::model::record::{Slot as _, Value};
 use crate::model::{
     App, Arrival, Command, Credential, Details, Effect, Fault, Kind, Outcome, Reply, Window,
 };
@@ -151,7 +151,10 @@ impl<'s> Run<'s> {
     /// What became of a command.
     pub fn settle(&mut self, call: Call, mut outcome: Outcome) {
         match &mut outcome {
-            Ok(reply) => self.dialect.turn(Some(&call.command), reply),
+            Ok(reply) => {
+                self.dialect.turn(Some(&call.command), reply);
+                self.complete(reply);
+            }
             Err(fault) => {
                 let entry = &self.service.entries[call.entry];
                 self.dialect.name_field(fault, entry);
@@ -167,6 +170,28 @@ impl<'s> Run<'s> {
             }
         }
         self.settled.push(Settled { call, outcome });
+    }
+
+    /// Channels elsewhere may lack what this dialect's always have, such as an owner.
+    fn complete(&self, reply: &mut Reply) {
+        let channels = match reply {
+            Reply::OneChannel(one) => std::slice::from_mut(&mut one.channel),
+            Reply::Channels(list) => &mut list.channels[..],
+            _ => return,
+        };
+        for channel in channels {
+            for (empty, full) in &self.service.channel {
+                if !channel.get(&empty.path).is_absent() {
+                    continue;
+                }
+                let text = match channel.get(&full.path) {
+                    Value::Text(text) => crate::model::Text::from(text),
+                    _ => continue,
+                };
+                // Both are texts, or the loader would not have taken them.
+                let _ = channel.set(&empty.path, Value::Text(&text));
+            }
+        }
     }
 
     /// The fault that is the whole answer, with the operation that met it.

@@ -175,6 +175,7 @@ impl Loader<'_> {
                 complexity: wanted.complexity,
                 ..Service::default()
             };
+            service.channel = self.channel_fills(dialect);
             for at in 0..service.schema.types.len() {
                 let binding = self.binding(&service.schema, at, dialect, &tokens);
                 service.types.push(binding);
@@ -187,6 +188,19 @@ impl Loader<'_> {
             self.check_sources(&service);
             dialect.services.push(service);
         }
+    }
+
+    /// What channels derive, the other way round.
+    fn channel_fills(&self, dialect: &Dialect) -> Vec<(Source, Source)> {
+        let channels = self
+            .shapes
+            .iter()
+            .zip(&dialect.shapes)
+            .filter(|(head, _)| head.of.name == schema::<crate::model::Channel>().name);
+        channels
+            .flat_map(|(_, shape)| &shape.derive)
+            .map(|derive| (derive.from.clone(), derive.target.clone()))
+            .collect()
     }
 
     fn binding(
