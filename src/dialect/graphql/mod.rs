@@ -7,9 +7,12 @@
 //! The texts are those of Absinthe, which clients compare; subscriptions are not for HTTP.
 
 pub mod answer;
+mod command;
 mod complexity;
+mod describe;
 pub mod document;
 mod introspect;
+mod layout;
 pub mod plan;
 pub mod project;
 pub mod request;
@@ -17,6 +20,7 @@ mod run;
 pub mod schema;
 mod suggest;
 pub mod tokens;
+mod uses;
 mod validate;
 mod values;
 

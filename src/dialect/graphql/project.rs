@@ -10,12 +10,11 @@ use super::introspect::{Item, Shown};
 use super::plan::Node;
 use super::run::{Context, Run};
 use super::schema::{Base, FieldRef, TypeRef};
-use super::tokens;
 use crate::dialect::escape::{Style, json_text};
 use crate::dialect::template::{Scope, Template};
 use crate::dialect::write::Writer;
 use crate::model::record::Value;
-use crate::model::{Arrival, Done, Fault};
+use crate::model::{Done, Fault};
 
 /// Bytes of one answer; connections within connections multiply.
 const MAX_BYTES: usize = 4 << 20;
@@ -23,28 +22,28 @@ const MAX_BYTES: usize = 4 << 20;
 const MAX_TOLD: u32 = 60_000;
 
 /// There is no value.
-enum Null {
+pub(super) enum Null {
     /// And an error says why.
     Told,
     Silent,
 }
 
-type Wrote = Result<(), Null>;
+pub(super) type Wrote = Result<(), Null>;
 
-enum Step<'p> {
+pub(super) enum Step<'p> {
     Key(&'p str),
     Index(usize),
 }
 
-struct Projector<'r> {
-    run: &'r Run<'r>,
-    writer: Writer<'r>,
-    path: Vec<Step<'r>>,
+pub(super) struct Projector<'r> {
+    pub(super) run: &'r Run<'r>,
+    pub(super) writer: Writer<'r>,
+    pub(super) path: Vec<Step<'r>>,
     errors: Vec<(Pos, Vec<u8>)>,
     /// Where the answer became too large to be given.
-    overflow: Option<Pos>,
+    pub(super) overflow: Option<Pos>,
     /// Things of the schema that may still be told.
-    told: u32,
+    pub(super) told: u32,
 }
 
 impl<'s> Run<'s> {
@@ -139,12 +138,12 @@ impl<'r> Projector<'r> {
     }
 
     /// Too much is no answer at all: a part of it would be taken for the whole.
-    fn too_large(&mut self, node: &Node) -> Null {
+    pub(super) fn too_large(&mut self, node: &Node) -> Null {
         self.overflow.get_or_insert(node.at);
         Null::Told
     }
 
-    fn object(&mut self, nodes: &'r [Node], context: Context<'r, '_>) -> Wrote {
+    pub(super) fn object(&mut self, nodes: &'r [Node], context: Context<'r, '_>) -> Wrote {
         self.writer.out.push(b'{');
         for (index, node) in nodes.iter().enumerate() {
             if index > 0 {
@@ -339,7 +338,7 @@ impl<'r> Projector<'r> {
         Ok(())
     }
 
-    fn element(
+    pub(super) fn element(
         &mut self,
         index: usize,
         nullable: bool,
@@ -358,97 +357,5 @@ impl<'r> Projector<'r> {
             return Ok(());
         }
         wrote
-    }
-
-    /// A text's tokens, each in the type that it is of.
-    fn tokens(&mut self, text: &str, types: &[usize; 3], node: &'r Node) -> Wrote {
-        let arrival = Arrival::default();
-        let app = Default::default();
-        self.writer.out.push(b'[');
-        for (index, (kind, token)) in tokens::cut(text).iter().enumerate() {
-            let of = types.get(*kind).copied().unwrap_or_default();
-            let nodes = node.children.iter().find(|(possible, _)| *possible == of);
-            self.element(index, true, |projector| match nodes {
-                Some((_, nodes)) => {
-                    projector.object(nodes, Context::Record(Scope::new(token, &arrival, &app)))
-                }
-                None => Err(Null::Silent),
-            })?;
-        }
-        self.writer.out.push(b']');
-        Ok(())
-    }
-
-    /// What the schema says of itself.
-    fn intro(&mut self, shown: Shown<'r>, node: &'r Node) -> Wrote {
-        self.told = self.told.saturating_sub(1);
-        if self.told == 0 {
-            return Err(self.too_large(node));
-        }
-        match shown {
-            Shown::Null => Err(Null::Silent),
-            Shown::Bool(flag) => {
-                let text: &[u8] = if flag { b"true" } else { b"false" };
-                self.writer.out.extend_from_slice(text);
-                Ok(())
-            }
-            Shown::Text(text) => {
-                json_text(&text, Style::Plain, &mut self.writer.out);
-                Ok(())
-            }
-            Shown::Texts(texts) => {
-                self.writer.out.push(b'[');
-                for (index, text) in texts.iter().enumerate() {
-                    if index > 0 {
-                        self.writer.out.push(b',');
-                    }
-                    json_text(text, Style::Plain, &mut self.writer.out);
-                }
-                self.writer.out.push(b']');
-                Ok(())
-            }
-            Shown::Many(items) => {
-                self.writer.out.push(b'[');
-                for (index, item) in items.into_iter().enumerate() {
-                    self.element(index, true, |projector| {
-                        projector.intro(Shown::One(item), node)
-                    })?;
-                }
-                self.writer.out.push(b']');
-                Ok(())
-            }
-            Shown::One(item) => self.intro_object(&item, node),
-        }
-    }
-
-    fn intro_object(&mut self, item: &Item<'r>, node: &'r Node) -> Wrote {
-        let schema = &self.run.service.schema;
-        let Some((_, nodes)) = node.children.first() else {
-            return Err(Null::Silent);
-        };
-        self.writer.out.push(b'{');
-        for (index, child) in nodes.iter().enumerate() {
-            if index > 0 {
-                self.writer.out.push(b',');
-            }
-            self.writer.out.extend_from_slice(&child.lead);
-            self.path.push(Step::Key(&child.key));
-            let start = self.writer.out.len();
-            let shown = match child.field {
-                FieldRef::Own(at) => item.member(schema, &schema.types[child.of].fields[at].name),
-                _ => Shown::Text(schema.types[child.of].name.to_string()),
-            };
-            let wrote = self.intro(shown, child);
-            self.path.pop();
-            if self.overflow.is_some() {
-                return Err(Null::Told);
-            }
-            if wrote.is_err() {
-                self.writer.out.truncate(start);
-                self.writer.out.extend_from_slice(b"null");
-            }
-        }
-        self.writer.out.push(b'}');
-        Ok(())
     }
 }
