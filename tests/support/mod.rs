@@ -3,3 +3,5 @@
 
 pub mod case;
 pub mod records;
+pub mod source;
+pub mod words;
