@@ -79,7 +79,7 @@ fn a_stage_imports_only_what_it_may() {
     tell(
         &wrong,
         "Move what is needed to a stage that both may import, or pass it in from `app`. A new stage, or a new \
-         dependency that the journey really has, is written into MAY_IMPORT in tests/tidy.rs and into ARCHITECTURE.md.",
+         dependency that the journey really has, is written into MAY_IMPORT in tests/tidy.rs.",
     );
 }
 
@@ -481,7 +481,7 @@ fn leaves(source: &Source, at: usize, before: &[String], found: &mut Vec<Vec<Str
     let Some(token) = source.tokens.get(at) else {
         return at;
     };
-    let path = [before, &[token.text.clone()]].concat();
+    let path = [before, std::slice::from_ref(&token.text)].concat();
     if source.reads(at + 1, &[":", ":"]) {
         return leaves(source, at + 3, &path, found);
     }
