@@ -3,6 +3,8 @@
 //! A client speaks one chat API; another chat service carries out what it asks, and the answer comes back in the
 //! client's own words. The modules stand in the order of a request's journey.
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod diagnose;
 
@@ -13,6 +15,9 @@ pub mod ingress;
 pub mod dialect;
 pub mod model;
 
+pub mod gateway;
+
+pub mod auth;
 pub mod route;
 
 pub mod relay;

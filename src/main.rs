@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: command line → run → exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sabir::cli::main()
+}

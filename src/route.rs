@@ -4,11 +4,10 @@
 //! upstream's channel is called by a client, and which channels a client sees at all, so that a list shows exactly the
 //! channels that a send would reach. After `auth`, before `relay`; no IO, and no knowledge of what an upstream is.
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::model::{Fault, Kind, Text};
+use crate::model::{Fault, Kind, Text, lower};
 
 /// The upstream that is Sabir's own store.
 pub const LOCAL: &str = "local";
@@ -271,17 +270,5 @@ impl Target {
             upstream: self.upstream.clone(),
             channel,
         }
-    }
-}
-
-/// A name as it is compared. Most are lower case already, and then nothing is copied.
-pub fn lower(name: &str) -> Cow<'_, str> {
-    if name
-        .chars()
-        .all(|letter| letter.to_lowercase().eq([letter]))
-    {
-        Cow::Borrowed(name)
-    } else {
-        Cow::Owned(name.to_lowercase())
     }
 }

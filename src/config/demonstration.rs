@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Account, Application, ChannelRule, Config, GlimeshApp, KeyauthApp};
-use crate::model::{Secret, Text};
+use super::Config;
+use crate::auth::{Account, Application, GlimeshApp, KeyauthApp};
+use crate::model::{ChannelRule, Secret, Text};
 
 const NAME: &str = "demo";
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

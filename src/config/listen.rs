@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use super::Reading;
 use super::notes::At;
 use super::table::Table;
-use crate::model::Text;
-use crate::route::lower;
+use crate::model::{Text, lower};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {

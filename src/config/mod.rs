@@ -22,11 +22,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 pub use listen::{Listen, Offer, StoreConfig};
-pub use people::{Account, Application, ChannelRule, Channels, GlimeshApp, KeyauthApp, May};
 pub use upstream::Upstream;
 
+use crate::auth::{Account, Application};
 use crate::diagnose::Problems;
-use crate::model::Text;
+use crate::model::{ChannelRule, Text};
 use crate::route::RouteRule;
 use notes::Notes;
 use table::{Names, Table, Taken};

@@ -1,115 +1,12 @@
 //! Who may call, and what `local` keeps: `[[account]]`, `[[application]]` and `[[channel]]`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Reading;
 use super::table::Table;
 use super::tree::Value;
-use crate::model::{Credential, Secret, Text};
-use crate::route::lower;
-
-/// A person or a bot that may call.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Account {
-    /// The id that clients see, where the operator wants a certain one.
-    pub id: Option<Text>,
-    pub name: Text,
-    pub email: Text,
-    /// Empty secrets are none.
-    pub password: Secret,
-    pub license: Secret,
-    pub token: Secret,
-    pub may: May,
-    pub channels: Channels,
-    /// Its own credentials at upstreams, by the upstream's name or by a dialect's.
-    pub credentials: BTreeMap<Text, Credential>,
-}
-
-/// A program that may call.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Application {
-    pub name: Text,
-    pub may: May,
-    pub channels: Channels,
-    pub keyauth: Option<KeyauthApp>,
-    /// The secret that the program sends on every call.
-    pub socket: Option<Secret>,
-    pub glimesh: Option<GlimeshApp>,
-}
-
-/// How a KeyAuth program knows itself.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct KeyauthApp {
-    pub ownerid: Text,
-    /// Seals the replies; it is never sent.
-    pub secret: Secret,
-    /// Empty: every version is served.
-    pub version: Text,
-    /// The program reads the times of messages as text.
-    pub text_time: bool,
-    pub link: Text,
-    pub download: Text,
-}
-
-/// How a Glimesh program knows itself.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct GlimeshApp {
-    pub client_id: Text,
-    pub client_secret: Secret,
-    /// The account that the program acts for when it acts for nobody.
-    pub owner: Option<Text>,
-}
-
-/// What a caller may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct May {
-    pub read: bool,
-    pub send: bool,
-    pub moderate: bool,
-}
-
-/// Where a caller may do it, by the client's name of the channel in lower case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Channels {
-    #[default]
-    All,
-    Only(BTreeSet<Text>),
-}
-
-/// A channel that `local` keeps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ChannelRule {
-    /// Lower case.
-    pub name: Text,
-    pub title: Text,
-    /// An account's name.
-    pub owner: Option<Text>,
-    /// Names of accounts.
-    pub members: Vec<Text>,
-    /// What a dialect's clients call it.
-    pub ids: BTreeMap<Text, Text>,
-    /// Seconds between two messages of one person.
-    pub delay_s: u32,
-}
-
-impl Default for May {
-    fn default() -> May {
-        May {
-            read: true,
-            send: true,
-            moderate: false,
-        }
-    }
-}
-
-impl Channels {
-    pub fn has(&self, channel: &str) -> bool {
-        match self {
-            Channels::All => true,
-            Channels::Only(names) => names.contains(lower(channel).as_ref()),
-        }
-    }
-}
+use crate::auth::{Account, Application, Channels, GlimeshApp, KeyauthApp, May};
+use crate::model::{ChannelRule, Credential, Secret, Text, lower};
 
 impl Reading<'_> {
     pub(super) fn accounts(&self, top: &mut Table<'_>) -> Vec<Account> {

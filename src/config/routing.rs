@@ -4,7 +4,8 @@ use super::Reading;
 use super::notes::{At, Place};
 use super::table::Table;
 use crate::model::Text;
-use crate::route::{LOCAL, Pattern, RouteRule, Target, lower};
+use crate::model::lower;
+use crate::route::{LOCAL, Pattern, RouteRule, Target};
 
 impl Reading<'_> {
     pub(super) fn routes(&self, top: &mut Table<'_>) -> Vec<RouteRule> {

@@ -16,6 +16,8 @@ pub struct Dialect {
     pub name: Text,
     /// What it is, in one line.
     pub about: String,
+    /// Requests to try it with, `{url}` and the demonstration's names and secrets to be filled in.
+    pub example: String,
     pub profile: Profile,
     pub style: Style,
     pub query: QueryKind,

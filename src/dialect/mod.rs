@@ -13,6 +13,7 @@ pub mod mapping;
 mod multipart;
 mod query;
 pub mod read;
+pub mod seal;
 pub mod server;
 pub mod tape;
 pub mod template;

@@ -146,6 +146,8 @@ impl Dialect {
             &parsed,
             &mut draft.target(),
         ) {
+            // What the request says of its program is not to be trusted to name one.
+            draft.app = App::default();
             return Err(draft.refuse(missed(miss), None));
         }
         let chosen = self

@@ -1,7 +1,9 @@
 //! Where clients come in: connections first, then the exchange of bytes for the model's words.
 
 mod body;
+pub mod exchange;
 pub mod listener;
+mod rescue;
 mod scan;
 mod screen;
 mod wire;

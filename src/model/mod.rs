@@ -4,6 +4,7 @@
 //! is sent is a dialect's. The types are records, so that a mapping can reach their fields by name.
 
 pub mod alias;
+mod channel_rule;
 mod command;
 mod envelope;
 mod fault;
@@ -12,6 +13,7 @@ mod outcome;
 pub mod profile;
 pub mod record;
 
+pub use channel_rule::{ChannelRule, lower};
 pub use command::*;
 pub use envelope::{App, Arrival, Credential, Envelope};
 pub use fault::{Details, Fault, Kind, Origin};

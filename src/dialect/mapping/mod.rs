@@ -108,6 +108,10 @@ impl<'m> Loader<'m> {
             .text("about", &mut self.problems)
             .map(|(text, _)| text.to_owned())
             .unwrap_or_default();
+        dialect.example = top
+            .text("example", &mut self.problems)
+            .map(|(text, _)| text.trim().to_owned())
+            .unwrap_or_default();
         let bodies = top.texts("bodies", &mut self.problems);
         dialect.bodies = self.bodies(bodies);
         if let Some(facts) = top

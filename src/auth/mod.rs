@@ -1,0 +1,312 @@
+//! Who is calling, and what they may do: decided once, on the model's words, for every dialect alike.
+//!
+//! [`Auth::identify`] turns what a request proves into a [`Caller`]; [`Auth::session`] answers the commands that make
+//! and end sessions, which are never relayed. It names no dialect: which proofs there are is the mapping's business,
+//! what they are worth is decided here. Before it stands the exchange, after it the route.
+
+mod account;
+mod session;
+mod token;
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+pub use account::{Account, Application, Channels, GlimeshApp, KeyauthApp, May};
+pub use token::{NoRandomness, letters};
+
+use crate::model::{App, Credential, Fault, Kind, Person, Secret, Text, Time};
+use crate::store::{Store, StoreError};
+use session::Session;
+
+/// The accounts and applications, and the sessions in force.
+pub struct Auth {
+    accounts: Vec<Arc<Account>>,
+    applications: Vec<Arc<Application>>,
+    by_token: HashMap<Text, usize>,
+    by_license: HashMap<Text, usize>,
+    /// By the hash of the session's id or the token.
+    sessions: RwLock<HashMap<Text, Arc<Session>>>,
+    store: Arc<dyn Store>,
+}
+
+/// Who is calling, once known.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    /// The account's name, or the application's where no person is behind it.
+    pub name: Text,
+    pub person: Person,
+    pub may: May,
+    pub channels: Vec<Channels>,
+    /// Its own credentials at upstreams, by the upstream's name or by a dialect's.
+    pub account: Option<Arc<Account>>,
+}
+
+/// Everything that a request's proofs say.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    pub application: Option<Arc<Application>>,
+    /// The hash under which the session is kept.
+    pub session: Option<Text>,
+    /// What the client brought to the key that seals its replies.
+    pub key: Secret,
+    pub principal: Option<Principal>,
+}
+
+impl Principal {
+    fn person(account: &Arc<Account>, application: Option<&Application>) -> Principal {
+        let narrowed = application.map(|application| application.channels.clone());
+        Principal {
+            name: account.name.clone(),
+            person: person_of(account),
+            may: application.map_or(account.may, |application| account.may.and(application.may)),
+            channels: std::iter::once(account.channels.clone())
+                .chain(narrowed)
+                .collect(),
+            account: Some(account.clone()),
+        }
+    }
+
+    fn program(application: &Application) -> Principal {
+        let name = application.name.clone();
+        Principal {
+            person: Person {
+                id: name.clone(),
+                name: name.clone(),
+                ..Person::default()
+            },
+            name,
+            may: application.may,
+            channels: vec![application.channels.clone()],
+            account: None,
+        }
+    }
+
+    /// May this caller know of the channel?
+    pub fn reaches(&self, channel: &str) -> bool {
+        self.channels.iter().all(|channels| channels.has(channel))
+    }
+}
+
+/// The person that an account stands for, as `local` knows it.
+pub fn person_of(account: &Account) -> Person {
+    Person {
+        id: account.id.clone().unwrap_or_else(|| account.name.clone()),
+        name: account.name.clone(),
+        email: account.email.clone(),
+        ..Person::default()
+    }
+}
+
+impl Caller {
+    /// The principal, or the fault that there is none.
+    ///
+    /// # Errors
+    /// `unauthenticated`: nobody signed in.
+    pub fn signed_in(&self) -> Result<&Principal, Fault> {
+        self.principal
+            .as_ref()
+            .ok_or_else(|| Fault::client(Kind::Unauthenticated, "nobody is signed in"))
+    }
+
+    /// What the configuration knows of the program, for the reply to tell.
+    pub fn complete(&self, app: &mut App) {
+        if let Some(facts) = self
+            .application
+            .as_ref()
+            .and_then(|application| application.keyauth.as_ref())
+        {
+            app.version = facts.version.clone();
+            app.link = facts.link.clone();
+            app.download = facts.download.clone();
+            app.text_time = facts.text_time.then_some(true);
+        }
+    }
+
+    /// The application's secret that seals replies.
+    pub fn application_secret(&self) -> Option<&Secret> {
+        self.application
+            .as_ref()?
+            .keyauth
+            .as_ref()
+            .map(|facts| &facts.secret)
+    }
+}
+
+impl Auth {
+    /// Takes the accounts and applications, and the sessions that the store remembers.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn open(
+        accounts: Vec<Account>,
+        applications: Vec<Application>,
+        store: Arc<dyn Store>,
+    ) -> Result<Auth, StoreError> {
+        let accounts: Vec<Arc<Account>> = accounts.into_iter().map(Arc::new).collect();
+        let index = |secret: fn(&Account) -> &Secret| {
+            accounts
+                .iter()
+                .enumerate()
+                .filter(|(_, account)| !secret(account).0.is_empty())
+                .map(|(at, account)| (token::hash(&secret(account).0), at))
+                .collect()
+        };
+        let by_token = index(|account| &account.token);
+        let by_license = index(|account| &account.license);
+        let rows = store.sessions().await?;
+        let sessions = rows
+            .into_iter()
+            .map(|row| (row.id.clone(), Arc::new(Session::from_row(row))))
+            .collect();
+        Ok(Auth {
+            by_token,
+            by_license,
+            accounts,
+            applications: applications.into_iter().map(Arc::new).collect(),
+            sessions: RwLock::new(sessions),
+            store,
+        })
+    }
+
+    /// Everyone who has an account, as `local` knows them.
+    pub fn people(&self) -> Vec<Person> {
+        self.accounts
+            .iter()
+            .map(|account| person_of(account))
+            .collect()
+    }
+
+    /// Which program calls, where the request names one.
+    ///
+    /// # Errors
+    /// `unauthenticated.application`: none of that name and owner.
+    pub fn application(&self, app: &App) -> Result<Option<Arc<Application>>, Fault> {
+        if app.ownerid.is_empty() {
+            return Ok(None);
+        }
+        let known = self.applications.iter().find(|application| {
+            application
+                .keyauth
+                .as_ref()
+                .is_some_and(|facts| facts.ownerid == app.ownerid)
+                && application.name == app.name
+        });
+        match known {
+            Some(application) => Ok(Some(application.clone())),
+            None => {
+                Err(Fault::client(Kind::Application, "no such application").value(app.name.clone()))
+            }
+        }
+    }
+
+    /// Understands what a request proves.
+    ///
+    /// # Errors
+    /// A proof was given that proves nothing: an unknown application, session, token or secret. A request without any
+    /// proof is a caller without a principal.
+    pub fn identify(&self, app: &App, credential: &Credential, now: Time) -> Result<Caller, Fault> {
+        let application = self.application(app)?;
+        if !credential.session.0.is_empty() {
+            return self.by_session(&credential.session.0, application, now);
+        }
+        if !credential.token.0.is_empty() {
+            return self.by_token(&credential.token.0, application, now);
+        }
+        if !credential.secret.0.is_empty() {
+            return self.by_secret(&credential.secret.0);
+        }
+        Ok(Caller {
+            application,
+            ..Caller::default()
+        })
+    }
+
+    fn by_session(
+        &self,
+        id: &str,
+        application: Option<Arc<Application>>,
+        now: Time,
+    ) -> Result<Caller, Fault> {
+        let name = application
+            .as_ref()
+            .map_or("", |application| &application.name);
+        let hash = token::hash(id);
+        let session = self
+            .in_force(&hash, now)
+            .filter(|session| session.application == name);
+        let Some(session) = session else {
+            return Err(Fault::client(Kind::Session, "no such session"));
+        };
+        let principal = self.account_named(&session.account);
+        let principal = principal.map(|account| Principal::person(account, application.as_deref()));
+        Ok(Caller {
+            application,
+            session: Some(hash),
+            key: session.key.clone(),
+            principal,
+        })
+    }
+
+    fn by_token(
+        &self,
+        given: &str,
+        application: Option<Arc<Application>>,
+        now: Time,
+    ) -> Result<Caller, Fault> {
+        let hash = token::hash(given);
+        let issued = self.in_force(&hash, now);
+        let account = match (&issued, self.by_token.get(&hash)) {
+            (Some(session), _) => self.account_named(&session.account),
+            (None, Some(at)) => self.accounts.get(*at),
+            (None, None) => None,
+        };
+        let Some(account) = account else {
+            return Err(Fault::client(
+                Kind::Session,
+                "the token is invalid, revoked or expired",
+            ));
+        };
+        let principal = Principal::person(account, application.as_deref());
+        Ok(Caller {
+            application,
+            session: issued.map(|_| hash),
+            principal: Some(principal),
+            ..Caller::default()
+        })
+    }
+
+    fn by_secret(&self, given: &str) -> Result<Caller, Fault> {
+        let known = self.applications.iter().find(|application| {
+            application
+                .socket
+                .as_ref()
+                .is_some_and(|secret| token::same(secret, given))
+        });
+        match known {
+            Some(application) => Ok(Caller {
+                principal: Some(Principal::program(application)),
+                application: Some(application.clone()),
+                ..Caller::default()
+            }),
+            None => Err(Fault::client(Kind::Application, "the secret is not known")),
+        }
+    }
+
+    fn account_named(&self, name: &str) -> Option<&Arc<Account>> {
+        self.accounts
+            .iter()
+            .find(|account| !name.is_empty() && account.name == name)
+    }
+
+    fn in_force(&self, hash: &Text, now: Time) -> Option<Arc<Session>> {
+        // A poisoned lock means that a writer panicked between two whole values; what is there is whole.
+        let sessions = self
+            .sessions
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        sessions
+            .get(hash)
+            .filter(|session| session.expires.is_none_or(|expires| now < expires))
+            .cloned()
+    }
+}

@@ -1,0 +1,286 @@
+//! The commands that make, change and end sessions, answered here and never relayed.
+//!
+//! A session is kept by the hash of its id, one per `open_session` and never by address; a token is a session that is
+//! signed in from the start. Each is stored before the client is told of it.
+
+use std::sync::{Arc, PoisonError};
+
+use super::{Account, Auth, Caller, Principal, token};
+use crate::model::{
+    Command, Credential, Done, Fault, Kind, OpenSession, Outcome, Profile, Register, Reply, Secret,
+    Session as Told, Text, Time,
+};
+use crate::store::{SessionRow, StoreError};
+
+/// A session in force.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Empty until somebody signs in.
+    pub account: Text,
+    pub application: Text,
+    pub key: Secret,
+    pub created: Time,
+    pub expires: Option<Time>,
+}
+
+impl Session {
+    pub fn from_row(row: SessionRow) -> Session {
+        Session {
+            account: row.account,
+            application: row.application,
+            key: Secret(row.data),
+            created: row.created,
+            expires: row.expires,
+        }
+    }
+
+    fn row(&self, hash: Text) -> SessionRow {
+        SessionRow {
+            id: hash,
+            kind: "session".into(),
+            account: self.account.clone(),
+            application: self.application.clone(),
+            data: self.key.0.clone(),
+            created: self.created,
+            expires: self.expires,
+        }
+    }
+}
+
+impl Auth {
+    /// Answers a session command of a caller that has been identified.
+    pub async fn session(
+        &self,
+        command: &Command,
+        caller: &Caller,
+        credential: &Credential,
+        profile: &Profile,
+        now: Time,
+    ) -> Outcome {
+        match command {
+            Command::OpenSession(open) => self.open_session(open, caller, profile, now).await,
+            Command::SignIn(_) => {
+                let account = self.proven(credential, caller)?;
+                self.sign_in(&account, caller, profile, now).await
+            }
+            Command::Register(register) => {
+                let account = self.register(register, credential)?;
+                self.sign_in(&account, caller, profile, now).await
+            }
+            Command::CheckSession(_) => {
+                let principal = caller.signed_in()?;
+                Ok(Reply::Session(Told {
+                    person: principal.person.clone(),
+                    ..Told::default()
+                }))
+            }
+            Command::SignOut(_) => self.sign_out(caller).await,
+            Command::IssueToken(_) => {
+                let account = caller.signed_in()?.account.clone();
+                let account = account
+                    .ok_or_else(|| Fault::client(Kind::Forbidden, "only a person has tokens"))?;
+                self.issue(&account, caller, profile, now, None).await
+            }
+            _ => Err(Fault::new(Kind::Internal, "not a session command")),
+        }
+    }
+
+    async fn open_session(
+        &self,
+        open: &OpenSession,
+        caller: &Caller,
+        profile: &Profile,
+        now: Time,
+    ) -> Outcome {
+        let application = caller
+            .application
+            .as_ref()
+            .ok_or_else(|| Fault::client(Kind::Application, "sessions are for applications"))?;
+        if let Some(facts) = &application.keyauth
+            && !facts.version.is_empty()
+            && !open.version.is_empty()
+            && facts.version != open.version
+        {
+            return Err(
+                Fault::client(Kind::Outdated, "the program's version is not served")
+                    .value(open.version.clone()),
+            );
+        }
+        let id = token::letters(profile.session_length as usize).map_err(internal)?;
+        let lifetime = i64::from(profile.session_seconds);
+        let session = Session {
+            account: Text::default(),
+            application: application.name.clone(),
+            key: Secret(open.key.clone()),
+            created: now,
+            expires: Some(now.plus_seconds(lifetime)),
+        };
+        let told = Told {
+            id: id.clone(),
+            fresh: Some(true),
+            created_at: Some(now),
+            expires_at: session.expires,
+            lifetime: Some(lifetime),
+            ..Told::default()
+        };
+        self.keep(token::hash(&id), session).await?;
+        Ok(Reply::Session(told))
+    }
+
+    /// The account that a credential proves.
+    fn proven(&self, credential: &Credential, caller: &Caller) -> Result<Arc<Account>, Fault> {
+        if !credential.license.0.is_empty() {
+            let at = self.by_license.get(&token::hash(&credential.license.0));
+            let account = at.and_then(|at| self.accounts.get(*at));
+            return account
+                .cloned()
+                .ok_or_else(|| Fault::client(Kind::License, "the licence is not known"));
+        }
+        let by_name = !credential.username.0.is_empty();
+        let known = self.accounts.iter().find(|account| match by_name {
+            true => account.name == credential.username.0,
+            false => {
+                !account.email.is_empty() && account.email.eq_ignore_ascii_case(&credential.email.0)
+            }
+        });
+        match known {
+            Some(account) if token::same(&account.password, &credential.password.0) => {
+                Ok(account.clone())
+            }
+            Some(_) if by_name => Err(Fault::client(Kind::Password, "the password is wrong")),
+            None if by_name => Err(Fault::client(Kind::User, "no such user")),
+            // A token that still holds is as good as a password.
+            _ => match caller
+                .principal
+                .as_ref()
+                .and_then(|principal| principal.account.clone())
+            {
+                Some(account) if credential.password.0.is_empty() => Ok(account),
+                _ => Err(Fault::client(
+                    Kind::Credentials,
+                    "the credentials are wrong",
+                )),
+            },
+        }
+    }
+
+    /// Accounts are the operator's; a licence's own account may be registered again by whoever knows its password.
+    fn register(&self, _: &Register, credential: &Credential) -> Result<Arc<Account>, Fault> {
+        let at = self.by_license.get(&token::hash(&credential.license.0));
+        let account = at
+            .and_then(|at| self.accounts.get(*at))
+            .ok_or_else(|| Fault::client(Kind::License, "the licence is not known"))?;
+        let own = account.name == credential.username.0
+            && token::same(&account.password, &credential.password.0);
+        if own {
+            Ok(account.clone())
+        } else {
+            Err(Fault::client(
+                Kind::Conflict,
+                "the licence has an account already",
+            ))
+        }
+    }
+
+    /// Signs in to the session at hand, or hands out a token where the dialect has none.
+    async fn sign_in(
+        &self,
+        account: &Arc<Account>,
+        caller: &Caller,
+        profile: &Profile,
+        now: Time,
+    ) -> Outcome {
+        let Some(hash) = caller
+            .session
+            .clone()
+            .filter(|_| caller.application.is_some())
+        else {
+            let lifetime = profile.token_seconds.unwrap_or(profile.session_seconds);
+            return self
+                .issue(account, caller, profile, now, Some(i64::from(lifetime)))
+                .await;
+        };
+        let Some(session) = self.in_force(&hash, now) else {
+            return Err(Fault::client(Kind::Session, "no such session"));
+        };
+        let signed_in = Session {
+            account: account.name.clone(),
+            ..(*session).clone()
+        };
+        let person = Principal::person(account, caller.application.as_deref()).person;
+        let told = Told {
+            person,
+            created_at: Some(now),
+            expires_at: session.expires,
+            ..Told::default()
+        };
+        self.keep(hash, signed_in).await?;
+        Ok(Reply::Session(told))
+    }
+
+    /// Hands out a token; without a lifetime it holds until it is revoked.
+    async fn issue(
+        &self,
+        account: &Arc<Account>,
+        caller: &Caller,
+        profile: &Profile,
+        now: Time,
+        lifetime: Option<i64>,
+    ) -> Outcome {
+        let expires = lifetime.map(|seconds| now.plus_seconds(seconds));
+        let person = super::person_of(account);
+        let token = token::token(profile.token, &person.id, now, expires).map_err(internal)?;
+        let application = caller
+            .application
+            .as_ref()
+            .map(|application| application.name.clone());
+        let session = Session {
+            account: account.name.clone(),
+            application: application.unwrap_or_default(),
+            key: Secret::default(),
+            created: now,
+            expires,
+        };
+        self.keep(token::hash(&token), session).await?;
+        Ok(Reply::Session(Told {
+            token,
+            person,
+            created_at: Some(now),
+            expires_at: expires,
+            lifetime,
+            ..Told::default()
+        }))
+    }
+
+    async fn sign_out(&self, caller: &Caller) -> Outcome {
+        if let Some(hash) = &caller.session {
+            self.store.drop_session(hash).await.map_err(unavailable)?;
+            self.sessions
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(hash);
+        }
+        Ok(Reply::Done(Done {}))
+    }
+
+    /// Stores a session, and only then lets it be used.
+    async fn keep(&self, hash: Text, session: Session) -> Result<(), Fault> {
+        self.store
+            .put_session(session.row(hash.clone()))
+            .await
+            .map_err(unavailable)?;
+        self.sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(hash, Arc::new(session));
+        Ok(())
+    }
+}
+
+fn unavailable(error: StoreError) -> Fault {
+    Fault::new(Kind::Unavailable, error.to_string())
+}
+
+fn internal(error: token::NoRandomness) -> Fault {
+    Fault::new(Kind::Internal, error.to_string())
+}

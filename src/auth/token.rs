@@ -1,0 +1,81 @@
+//! Tokens and session ids: made of random bytes, and known again by their hash alone.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::model::profile::TokenKind;
+use crate::model::{Secret, Text, Time};
+
+const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The system gives no random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no random bytes")]
+pub struct NoRandomness;
+
+/// What is stored and looked up instead of a secret.
+pub fn hash(secret: &str) -> Text {
+    URL_SAFE_NO_PAD
+        .encode(Sha256::digest(secret.as_bytes()))
+        .into()
+}
+
+/// Compares two secrets without telling by the time it takes how far they agree.
+pub fn same(left: &Secret, right: &str) -> bool {
+    !left.0.is_empty() && bool::from(hash(&left.0).as_bytes().ct_eq(hash(right).as_bytes()))
+}
+
+/// So many letters and digits, each as likely as every other.
+pub fn letters(length: usize) -> Result<Text, NoRandomness> {
+    let mut text = Text::default();
+    let mut bytes = [0; 64];
+    // 248 is the largest multiple of 62 in a byte; what is above would favour the first letters.
+    while text.len() < length {
+        getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
+        for byte in bytes
+            .iter()
+            .filter(|byte| **byte < 248)
+            .take(length - text.len())
+        {
+            text.push(char::from(LETTERS[usize::from(byte % 62)]));
+        }
+    }
+    Ok(text)
+}
+
+/// A new token for a person: 256 random bits, in the form that the dialect's clients want.
+pub fn token(
+    kind: TokenKind,
+    person: &str,
+    now: Time,
+    expires: Option<Time>,
+) -> Result<Text, NoRandomness> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|_| NoRandomness)?;
+    let random_text = URL_SAFE_NO_PAD.encode(random);
+    Ok(match kind {
+        TokenKind::Opaque => format!("sbr_{random_text}").into(),
+        TokenKind::Jwt => jwt(person, &random_text, &random, now, expires),
+    })
+}
+
+/// Clients read the expiry out of it; we know it again by its hash, so the signature's key is thrown away.
+fn jwt(person: &str, id: &str, key: &[u8], now: Time, expires: Option<Time>) -> Text {
+    let mut claims = serde_json::json!({ "sub": person, "jti": id, "iat": now.seconds() });
+    if let Some(expires) = expires {
+        claims["exp"] = expires.seconds().into();
+    }
+    let head = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+    let signed = format!("{head}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let seal = match Hmac::<Sha256>::new_from_slice(key) {
+        Ok(mut mac) => {
+            mac.update(signed.as_bytes());
+            URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+        }
+        Err(_) => String::new(),
+    };
+    format!("{signed}.{seal}").into()
+}

@@ -1,0 +1,396 @@
+//! The exchange: bytes in, bytes out. The only place that knows a client's dialect.
+//!
+//! The path says which dialect a request is in; that dialect understands it, the gateway carries it out, and the same
+//! dialect puts the outcome into words. Whatever goes wrong on the way becomes an outcome too, so that rendering
+//! cannot fail. Ids and wall-clock time enter a request here.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use tracing::info;
+
+use super::listener::{Body, Handler, Refusal};
+use super::rescue;
+use crate::dialect::Dialect;
+use crate::dialect::directory::{Directory, Found};
+use crate::dialect::server::{Ask, Refusal as NotUnderstood, Rendered, Told};
+use crate::dialect::wire::Incoming;
+use crate::gateway::{Gateway, ReplyContext, letters};
+use crate::metrics::Metrics;
+use crate::model::{
+    Arrival, CheckSession, Command, Envelope, Fault, Kind, Operation, Outcome, Text, Time,
+};
+
+/// What stands in the header that tells one send from its repetition.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// Characters of a reply's nonce.
+const NONCE: usize = 32;
+
+/// What is decided at start and shared by all threads.
+pub struct Doors {
+    pub dialects: Arc<[Dialect]>,
+    pub directory: Directory,
+    /// The only host under which a dialect is served, by its index.
+    pub hosts: Vec<Option<Text>>,
+    pub metrics: Arc<Metrics>,
+    pub body_bytes: usize,
+}
+
+/// The exchange of one thread.
+pub struct Exchange {
+    pub doors: Arc<Doors>,
+    pub gateway: Gateway,
+}
+
+/// A request on its way.
+struct Visit {
+    dialect: usize,
+    door: usize,
+    exchange: Option<usize>,
+    envelope: Envelope,
+    /// The command was understood, and can be told of in the reply.
+    understood: bool,
+}
+
+impl Handler for Exchange {
+    async fn answer(&self, request: Request<Body>, peer: SocketAddr) -> Response<Full<Bytes>> {
+        let started = Instant::now();
+        let _in_flight = self.doors.metrics.enter();
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let found = self.find(&parts, path);
+        let (dialect, door) = match &found {
+            Found::Exchanges { dialect, door, .. }
+            | Found::Method { dialect, door, .. }
+            | Found::Owned { dialect, door } => (*dialect, *door),
+            Found::Nobody => return nobody(path),
+        };
+        let mut visit = self.visit(dialect, door, &parts, peer);
+        let (outcome, context, answered) = match found {
+            Found::Exchanges {
+                candidates,
+                segments,
+                ..
+            } => {
+                let body = body.read(self.doors.body_bytes).await;
+                let incoming = |body| Incoming {
+                    method: &parts.method,
+                    segments: &segments,
+                    query: parts.uri.query().unwrap_or_default(),
+                    headers: &parts.headers,
+                    body,
+                };
+                match body {
+                    Ok(body) => {
+                        self.understood(&mut visit, &incoming(&body), candidates)
+                            .await
+                    }
+                    Err(error) => {
+                        self.refused(&mut visit, NotUnderstood::early(rescue::body(&error)))
+                    }
+                }
+            }
+            Found::Method { allow, .. } => {
+                let mut fault = Fault::client(
+                    Kind::Method,
+                    format!("{} is not possible here", parts.method),
+                );
+                fault.details.value = parts.method.as_str().into();
+                fault.details.allow = allow.into();
+                (Err(fault), ReplyContext::default(), false)
+            }
+            _ => (
+                Err(Fault::client(Kind::Endpoint, "no such path").value(path)),
+                ReplyContext::default(),
+                false,
+            ),
+        };
+        self.reply(visit, outcome, &context, answered, &parts.method, started)
+    }
+
+    fn refuse(&self, refusal: &Refusal, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        let found = self.doors.directory.find(method, path);
+        let (Found::Exchanges { dialect, door, .. }
+        | Found::Method { dialect, door, .. }
+        | Found::Owned { dialect, door }) = found
+        else {
+            return refusal.plain();
+        };
+        let mut outcome = Err(rescue::head(refusal));
+        let (arrival, app) = Default::default();
+        let told = Told {
+            door,
+            exchange: None,
+            command: None,
+            arrival: &arrival,
+            app: &app,
+        };
+        let rendered = self.doors.dialects[dialect].render(&mut outcome, &told);
+        // What HTTP itself forbids is told by HTTP's own status, whatever the dialect does with its faults.
+        let mut response = Response::new(Full::new(rendered.body));
+        *response.status_mut() = refusal.status();
+        *response.headers_mut() = rendered.headers;
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+impl Exchange {
+    fn find<'p>(&'p self, parts: &http::request::Parts, path: &'p str) -> Found<'p> {
+        let found = self.doors.directory.find(&parts.method, path);
+        let (Found::Exchanges { dialect, .. }
+        | Found::Method { dialect, .. }
+        | Found::Owned { dialect, .. }) = &found
+        else {
+            return found;
+        };
+        let Some(Some(host)) = self.doors.hosts.get(*dialect) else {
+            return found;
+        };
+        let asked = parts
+            .headers
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
+        let asked = asked.rsplit_once(':').map_or(asked, |(name, _)| name);
+        if asked.eq_ignore_ascii_case(host) {
+            found
+        } else {
+            Found::Nobody
+        }
+    }
+
+    /// What the edge knows of a request.
+    fn visit(
+        &self,
+        dialect: usize,
+        door: usize,
+        parts: &http::request::Parts,
+        peer: SocketAddr,
+    ) -> Visit {
+        let spoken = &self.doors.dialects[dialect];
+        let text = |name: &str| {
+            parts
+                .headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+        };
+        let nonce = if spoken.doors[door].nonce {
+            letters(NONCE).unwrap_or_default()
+        } else {
+            Text::default()
+        };
+        let arrival = Arrival {
+            id: uuid::Uuid::now_v7().simple().to_string().into(),
+            now: Some(now()),
+            nonce,
+            key: text(IDEMPOTENCY_KEY).trim_matches('"').into(),
+            client_ip: peer.ip().to_string().into(),
+            host: text("host").into(),
+            target: parts
+                .uri
+                .path_and_query()
+                .map_or("", |target| target.as_str())
+                .into(),
+        };
+        let envelope = Envelope {
+            dialect: spoken.name.clone(),
+            arrival,
+            app: Default::default(),
+            credential: Default::default(),
+            command: Command::CheckSession(CheckSession {}),
+        };
+        Visit {
+            dialect,
+            door,
+            exchange: None,
+            envelope,
+            understood: false,
+        }
+    }
+
+    /// Understands a request and has it carried out. The last value is true for a fixed reply.
+    async fn understood(
+        &self,
+        visit: &mut Visit,
+        incoming: &Incoming<'_>,
+        candidates: &[usize],
+    ) -> (Outcome, ReplyContext, bool) {
+        let dialect = &self.doors.dialects[visit.dialect];
+        let job = match dialect.decode(incoming, candidates) {
+            Ok(job) => job,
+            Err(refusal) => return self.refused(visit, *refusal),
+        };
+        visit.exchange = Some(job.exchange);
+        visit.envelope.app = job.app;
+        visit.envelope.credential = job.credential;
+        if !job.key.is_empty() {
+            visit.envelope.arrival.key = job.key;
+        }
+        match job.ask {
+            Ask::Command(command) => {
+                visit.envelope.command = command;
+                visit.understood = true;
+                let (outcome, context) = self
+                    .gateway
+                    .submit(&mut visit.envelope, &dialect.profile)
+                    .await;
+                (outcome, context, false)
+            }
+            Ask::Answer => {
+                let nothing = Fault::client(Kind::Internal, "");
+                match self.gateway.refuse(&mut visit.envelope, false, nothing) {
+                    (fault, context) if fault.kind == Kind::Internal => (Err(fault), context, true),
+                    (fault, context) => (Err(fault), context, false),
+                }
+            }
+        }
+    }
+
+    fn refused(&self, visit: &mut Visit, refusal: NotUnderstood) -> (Outcome, ReplyContext, bool) {
+        let dialect = &self.doors.dialects[visit.dialect];
+        visit.exchange = refusal.exchange;
+        visit.envelope.app = refusal.app;
+        visit.envelope.credential = refusal.credential;
+        // Whoever signs in is nobody yet; everyone else must be somebody to be told of mistakes.
+        let operation = refusal
+            .exchange
+            .and_then(|exchange| dialect.exchanges[exchange].operation());
+        let needs_caller =
+            operation.is_some_and(|operation| operation.effect() != crate::model::Effect::Session);
+        let (fault, context) =
+            self.gateway
+                .refuse(&mut visit.envelope, needs_caller, refusal.fault);
+        (Err(fault), context, false)
+    }
+
+    fn reply(
+        &self,
+        visit: Visit,
+        mut outcome: Outcome,
+        context: &ReplyContext,
+        answered: bool,
+        method: &Method,
+        started: Instant,
+    ) -> Response<Full<Bytes>> {
+        let dialect = &self.doors.dialects[visit.dialect];
+        let told = Told {
+            door: visit.door,
+            exchange: visit.exchange,
+            command: visit.understood.then_some(&visit.envelope.command),
+            arrival: &visit.envelope.arrival,
+            app: &visit.envelope.app,
+        };
+        let operation = visit.understood.then(|| visit.envelope.command.operation());
+        let kind = outcome
+            .as_ref()
+            .err()
+            .filter(|_| !answered)
+            .map(|fault| fault.kind);
+        self.count(&visit, operation, &outcome, kind, started);
+        let rendered = if answered {
+            dialect.render_answer(&told)
+        } else {
+            dialect.render(&mut outcome, &told)
+        };
+        let retry_after = outcome
+            .as_ref()
+            .err()
+            .and_then(|fault| fault.details.retry_after);
+        let mut response = self.sealed(dialect, visit.door, rendered, context);
+        if let Some(seconds) = retry_after {
+            response
+                .headers_mut()
+                .entry(header::RETRY_AFTER)
+                .or_insert(seconds.into());
+        }
+        if let Err(fault) = &outcome
+            && fault.kind == Kind::Method
+            && let Ok(allow) = HeaderValue::from_str(&fault.details.allow)
+        {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        if *method == Method::HEAD {
+            *response.body_mut() = Full::default();
+        }
+        response
+    }
+
+    fn count(
+        &self,
+        visit: &Visit,
+        operation: Option<Operation>,
+        outcome: &Outcome,
+        kind: Option<Kind>,
+        started: Instant,
+    ) {
+        let took = started.elapsed();
+        self.doors
+            .metrics
+            .answered(visit.dialect, operation, kind, took);
+        let why = outcome
+            .as_ref()
+            .err()
+            .filter(|_| kind.is_some())
+            .map(|fault| fault.details.message.as_str());
+        info!(
+            id = %visit.envelope.arrival.id,
+            dialect = %visit.envelope.dialect,
+            command = operation.map_or("none", Operation::name),
+            outcome = kind.map_or("done", Kind::name),
+            why,
+            took_us = took.as_micros() as u64,
+            "request"
+        );
+    }
+
+    /// Puts the seal of its door on a reply.
+    fn sealed(
+        &self,
+        dialect: &Dialect,
+        door: usize,
+        rendered: Rendered,
+        context: &ReplyContext,
+    ) -> Response<Full<Bytes>> {
+        let seal = dialect.doors[door].seal.as_ref();
+        let mut headers = rendered.headers;
+        if let Some(seal) = seal
+            && rendered.seal != crate::dialect::exchange::SealKey::None
+        {
+            let value = context.keys.seal(rendered.seal, &rendered.body);
+            let value = value.as_deref().unwrap_or(&seal.missing);
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(seal.header.clone(), value);
+            }
+        }
+        let mut response = Response::new(Full::new(rendered.body));
+        *response.status_mut() = rendered.status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// The only place where the wall clock is read for a request.
+fn now() -> Time {
+    Time(jiff::Timestamp::now().as_microsecond())
+}
+
+fn nobody(path: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(format!(
+        "No chat service answers at {path}.\n"
+    ))));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    response
+}

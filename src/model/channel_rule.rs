@@ -1,0 +1,34 @@
+//! What the operator says of a channel, and how names are compared.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::Text;
+
+/// A channel that `local` keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelRule {
+    /// Lower case.
+    pub name: Text,
+    pub title: Text,
+    /// An account's name.
+    pub owner: Option<Text>,
+    /// Names of accounts.
+    pub members: Vec<Text>,
+    /// What a dialect's clients call it.
+    pub ids: BTreeMap<Text, Text>,
+    /// Seconds between two messages of one person.
+    pub delay_s: u32,
+}
+
+/// A name as it is compared. Most are lower case already, and then nothing is copied.
+pub fn lower(name: &str) -> Cow<'_, str> {
+    if name
+        .chars()
+        .all(|letter| letter.to_lowercase().eq([letter]))
+    {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(name.to_lowercase())
+    }
+}

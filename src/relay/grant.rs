@@ -1,0 +1,181 @@
+//! Grants: how Sabir itself is signed in at an upstream, one task at a time.
+//!
+//! Where the mapping has exchanges for it, a session is opened and signed in to with the configured credential, and
+//! what comes of that is what later calls carry. Services that keep one session per program and address would throw
+//! out a second one, so there is exactly one per upstream, shared by all threads, and renewed by whoever first finds
+//! that it is gone. Where the configured credential can be sent as it is, it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+use super::{Attempt, Relay, Upstream};
+use crate::dialect::seal::SealKeys;
+use crate::model::{
+    Arrival, Command, Credential, Fault, Kind, OpenSession, Operation, Person, Reply, Secret,
+    SignIn,
+};
+
+/// Some services store a fresh session only after they have answered; their own clients wait this long.
+const FRESH_PAUSE: Duration = Duration::from_millis(100);
+
+/// What one signing in gave.
+#[derive(Clone, Debug, Default)]
+pub struct Granted {
+    pub credential: Credential,
+    pub keys: SealKeys,
+    /// Who we are there.
+    pub person: Person,
+}
+
+#[derive(Debug, Default)]
+pub struct Grant {
+    state: Mutex<Option<Arc<Granted>>>,
+}
+
+impl Grant {
+    /// What calls carry, after signing in if need be.
+    ///
+    /// # Errors
+    /// The upstream does not let us in, or cannot be asked.
+    pub async fn get(
+        &self,
+        relay: &Relay,
+        at: usize,
+        arrival: &Arrival,
+        until: Instant,
+    ) -> Result<Arc<Granted>, Fault> {
+        let mut state = self.state.lock().await;
+        if let Some(granted) = &*state {
+            return Ok(granted.clone());
+        }
+        let granted = Arc::new(sign_in(relay, at, arrival, until).await?);
+        *state = Some(granted.clone());
+        Ok(granted)
+    }
+
+    /// A grant turned out to be no longer good: the next call gets a new one.
+    pub async fn forget(&self, stale: &Arc<Granted>) {
+        let mut state = self.state.lock().await;
+        if state
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, stale))
+        {
+            *state = None;
+        }
+    }
+}
+
+impl Upstream {
+    /// Can signing in again help when a call is refused?
+    pub fn renewable(&self, relay: &Relay) -> bool {
+        let dialect = relay.dialect(self);
+        dialect.calls(Operation::OpenSession)
+            || (dialect.calls(Operation::SignIn) && self.must_sign_in())
+    }
+
+    /// A token or a secret is sent as it is; names and passwords are not.
+    fn must_sign_in(&self) -> bool {
+        let credential = &self.config.credential;
+        let ready = [&credential.token, &credential.secret, &credential.client_id];
+        let proofs = [&credential.license, &credential.password];
+        ready.iter().all(|part| part.0.is_empty()) && proofs.iter().any(|part| !part.0.is_empty())
+    }
+}
+
+async fn sign_in(
+    relay: &Relay,
+    at: usize,
+    arrival: &Arrival,
+    until: Instant,
+) -> Result<Granted, Fault> {
+    let upstream = &relay.shared.upstreams[at];
+    let dialect = relay.dialect(upstream);
+    let mut granted = Granted {
+        credential: upstream.config.credential.clone(),
+        keys: SealKeys {
+            application: upstream.config.app_secret.clone(),
+            session: Secret::default(),
+        },
+        person: Person::default(),
+    };
+    if dialect.calls(Operation::OpenSession) {
+        open_session(relay, at, arrival, until, &mut granted).await?;
+    } else if !upstream.must_sign_in() {
+        return Ok(granted);
+    }
+    if !dialect.calls(Operation::SignIn) {
+        return Ok(granted);
+    }
+    let command = Command::SignIn(SignIn::default());
+    let attempt = Attempt {
+        at,
+        command: &command,
+        arrival,
+        credential: &granted.credential,
+        keys: &granted.keys,
+        until,
+    };
+    if let Reply::Session(session) = relay.attempt(&attempt).await.map_err(refused)? {
+        if !session.token.is_empty() {
+            granted.credential.token = Secret(session.token);
+        }
+        granted.person = session.person;
+    }
+    Ok(granted)
+}
+
+async fn open_session(
+    relay: &Relay,
+    at: usize,
+    arrival: &Arrival,
+    until: Instant,
+    granted: &mut Granted,
+) -> Result<(), Fault> {
+    let version = relay.shared.upstreams[at].config.app.version.clone();
+    let mut open = OpenSession {
+        version,
+        ..OpenSession::default()
+    };
+    if !granted.keys.application.0.is_empty() {
+        // Replies are sealed only for clients that bring a part of the key.
+        let random =
+            getrandom::u64().map_err(|error| Fault::new(Kind::Internal, error.to_string()))?;
+        open.key = format!("{random:016x}").into();
+        granted.keys.session = Secret(open.key.clone());
+    }
+    let command = Command::OpenSession(open);
+    let attempt = Attempt {
+        at,
+        command: &command,
+        arrival,
+        credential: &granted.credential,
+        keys: &granted.keys,
+        until,
+    };
+    if let Reply::Session(session) = relay.attempt(&attempt).await.map_err(refused)? {
+        if session.fresh == Some(true) {
+            sleep(FRESH_PAUSE).await;
+        }
+        granted.credential.session = Secret(session.id);
+    }
+    Ok(())
+}
+
+/// That an upstream does not know us is no fault of the client's.
+fn refused(fault: Fault) -> Fault {
+    match fault.kind {
+        kind if kind.is(Kind::Unauthenticated) || kind.is(Kind::Forbidden) => Fault::upstream(
+            Kind::Unavailable,
+            format!("the upstream does not let Sabir in: {fault}"),
+        ),
+        // Signing in may be tried again; nothing that the client asked for has been sent.
+        Kind::OutcomeUnknown => Fault {
+            kind: Kind::Unavailable,
+            ..fault
+        },
+        _ => fault,
+    }
+}

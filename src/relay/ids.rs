@@ -1,0 +1,266 @@
+//! Ids: what a client is given for the things of an upstream, and what it means when it comes back.
+//!
+//! Each thing has a number for ever, stored before a reply is written; a dialect's kind of id is written from it.
+//! Dialects without ids cost nothing here. Texts of `local` are given out as they are: they are ours, and stable.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::local::unavailable;
+use crate::model::profile::IdKind;
+use crate::model::{ChannelRule, Fault, Kind, Message, Outcome, Person, Reply, Text, Time, alias};
+use crate::route::LOCAL;
+use crate::store::{Native, NativeKind, Store};
+
+/// Numbers that are remembered without asking the store; the store has them all.
+const REMEMBERED: usize = 65_536;
+
+pub struct Ids {
+    store: Arc<dyn Store>,
+    /// What dialects call the channels that the operator has named: (dialect, id) ↔ name.
+    named: HashMap<(Text, Text), Text>,
+    called: HashMap<(Text, Text), Text>,
+    remembered: Mutex<HashMap<Native, u64>>,
+}
+
+/// Whose ids are to be written, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    pub kind: IdKind,
+    pub upstream: &'a str,
+    /// The route lets the upstream's own ids through.
+    pub native: bool,
+}
+
+impl Side<'_> {
+    fn as_it_is(&self) -> bool {
+        self.native
+            || self.kind == IdKind::None
+            || (self.kind == IdKind::Text && self.upstream == LOCAL)
+    }
+}
+
+impl Ids {
+    pub fn new(store: Arc<dyn Store>, rules: &[ChannelRule]) -> Ids {
+        let mut named = HashMap::new();
+        let mut called = HashMap::new();
+        for rule in rules {
+            for (dialect, id) in &rule.ids {
+                named.insert((dialect.clone(), id.clone()), rule.name.clone());
+                called.insert((dialect.clone(), rule.name.clone()), id.clone());
+            }
+        }
+        Ids {
+            store,
+            named,
+            called,
+            remembered: Mutex::default(),
+        }
+    }
+
+    /// The channel that a client means by an id: the operator's name for it, a number of ours, or the text itself.
+    pub async fn channel(&self, dialect: &str, kind: IdKind, id: &Text) -> Result<Text, Fault> {
+        if let Some(name) = self.named.get(&(dialect.into(), id.clone())) {
+            return Ok(name.clone());
+        }
+        match kind {
+            IdKind::None | IdKind::Text => Ok(id.clone()),
+            _ => match self.thing(kind, id).await? {
+                Some(native) if native.kind == NativeKind::Channel => Ok(native.id),
+                _ => Ok(id.clone()),
+            },
+        }
+    }
+
+    /// What an id of ours stands for.
+    pub async fn thing(&self, kind: IdKind, id: &str) -> Result<Option<Native>, Fault> {
+        Ok(self
+            .store
+            .resolve(kind, id)
+            .await
+            .map_err(unavailable)?
+            .map(|(_, native)| native))
+    }
+
+    /// Puts the client's ids in the place of the upstream's.
+    pub async fn outward(&self, side: &Side<'_>, outcome: &mut Outcome) -> Result<(), Fault> {
+        let Ok(reply) = outcome else { return Ok(()) };
+        if side.as_it_is() {
+            return Ok(());
+        }
+        let mut natives = Vec::new();
+        visit(reply, &mut |kind, channel, id, created| {
+            natives.push(native(side, kind, channel, id, created))
+        });
+        let numbers = self.numbers(&natives).await?;
+        let mut places = natives.iter().zip(numbers);
+        visit(reply, &mut |_, _, id, _| {
+            if let Some((native, number)) = places.next() {
+                *id = alias::write(side.kind, number, native.created_at);
+            }
+        });
+        Ok(())
+    }
+
+    /// What a client calls the channel of this name.
+    pub async fn channel_id(
+        &self,
+        dialect: &str,
+        kind: IdKind,
+        name: &Text,
+    ) -> Result<Text, Fault> {
+        if let Some(id) = self.called.get(&(dialect.into(), name.clone())) {
+            return Ok(id.clone());
+        }
+        if name.is_empty() || matches!(kind, IdKind::None | IdKind::Text) {
+            return Ok(name.clone());
+        }
+        let native = Native {
+            kind: NativeKind::Channel,
+            upstream: Text::default(),
+            channel: Text::default(),
+            id: name.clone(),
+            created_at: None,
+        };
+        let numbers = self.numbers(std::slice::from_ref(&native)).await?;
+        Ok(numbers
+            .first()
+            .map_or_else(|| name.clone(), |number| alias::write(kind, *number, None)))
+    }
+
+    async fn numbers(&self, natives: &[Native]) -> Result<Vec<u64>, Fault> {
+        let known: Vec<Option<u64>> = {
+            let remembered = self
+                .remembered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            natives
+                .iter()
+                .map(|native| remembered.get(native).copied())
+                .collect()
+        };
+        if let Some(all) = known.iter().copied().collect() {
+            return Ok(all);
+        }
+        // One commit for all that is new on a page.
+        let minted = self
+            .store
+            .mint(natives.to_vec())
+            .await
+            .map_err(unavailable)?;
+        let mut remembered = self
+            .remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() + minted.len() > REMEMBERED {
+            remembered.clear();
+        }
+        remembered.extend(natives.iter().cloned().zip(minted.iter().copied()));
+        Ok(minted)
+    }
+}
+
+fn native(
+    side: &Side<'_>,
+    kind: NativeKind,
+    channel: &Text,
+    id: &Text,
+    created_at: Option<Time>,
+) -> Native {
+    let channel = if kind == NativeKind::Message {
+        channel.clone()
+    } else {
+        Text::default()
+    };
+    Native {
+        kind,
+        upstream: side.upstream.into(),
+        channel,
+        id: id.clone(),
+        created_at,
+    }
+}
+
+/// Every id in a reply but those of channels, with its kind, the channel it is in and the moment its thing was made.
+fn visit(reply: &mut Reply, see: &mut impl FnMut(NativeKind, &Text, &mut Text, Option<Time>)) {
+    match reply {
+        Reply::OneMessage(one) => visit_message(&mut one.message, see),
+        Reply::Messages(list) => list
+            .messages
+            .iter_mut()
+            .for_each(|message| visit_message(message, see)),
+        Reply::OnePerson(one) => visit_person(&mut one.person, see),
+        Reply::People(list) => list
+            .people
+            .iter_mut()
+            .for_each(|person| visit_person(person, see)),
+        Reply::Session(session) => visit_person(&mut session.person, see),
+        Reply::OneChannel(one) => visit_channel(&mut one.channel, see),
+        Reply::Channels(list) => list
+            .channels
+            .iter_mut()
+            .for_each(|channel| visit_channel(channel, see)),
+        Reply::Moderation(done) => {
+            visit_person(&mut done.person, see);
+            visit_person(&mut done.moderator, see);
+        }
+        Reply::Done(_) => {}
+    }
+}
+
+fn visit_message(
+    message: &mut Message,
+    see: &mut impl FnMut(NativeKind, &Text, &mut Text, Option<Time>),
+) {
+    let channel = message.channel.clone();
+    if !message.id.is_empty() {
+        see(
+            NativeKind::Message,
+            &channel,
+            &mut message.id,
+            message.created_at,
+        );
+    }
+    if !message.reply_to.is_empty() {
+        see(NativeKind::Message, &channel, &mut message.reply_to, None);
+    }
+    visit_person(&mut message.author, see);
+    for person in message.seen_by.iter_mut().chain(&mut message.starred_by) {
+        see(NativeKind::Person, &channel, person, None);
+    }
+}
+
+/// A person without an id is known by its name.
+fn visit_person(
+    person: &mut Person,
+    see: &mut impl FnMut(NativeKind, &Text, &mut Text, Option<Time>),
+) {
+    if person.id.is_empty() {
+        person.id = person.name.clone();
+    }
+    if !person.id.is_empty() {
+        see(NativeKind::Person, &Text::default(), &mut person.id, None);
+    }
+}
+
+fn visit_channel(
+    channel: &mut crate::model::Channel,
+    see: &mut impl FnMut(NativeKind, &Text, &mut Text, Option<Time>),
+) {
+    visit_person(&mut channel.owner, see);
+    for participant in &mut channel.participants {
+        visit_person(&mut participant.person, see);
+        if !participant.id.is_empty() {
+            let at = channel.id.clone();
+            see(NativeKind::Participant, &at, &mut participant.id, None);
+        }
+    }
+    if let Some(message) = &mut channel.last_message {
+        visit_message(message, see);
+    }
+}
+
+/// The fault of an id that stands for nothing.
+pub fn unknown_message(id: &str) -> Fault {
+    Fault::client(Kind::Message, "no such message").value(id)
+}

@@ -1,0 +1,125 @@
+//! What an upstream does not have and Sabir can do beside it: one message out of a list, and marks in our own store.
+
+use super::{Ask, Relay, Shared};
+use crate::model::{
+    Channel, Command, Fault, Get, Kind, List, MarkSeen, OneChannel, OneMessage, Operation, Outcome,
+    Reply, Window,
+};
+use crate::store::{Change, Mark, MarkKind};
+
+/// How far back a message is looked for in an upstream that only lists.
+const LOOKED_THROUGH: i64 = 100;
+
+impl Shared {
+    /// Can Sabir do beside this upstream what its dialect lacks?
+    pub fn emulates(&self, at: usize, operation: Operation) -> bool {
+        let dialect = &self.dialects[self.upstreams[at].config.dialect];
+        let shows = dialect.calls(Operation::List) || dialect.calls(Operation::Get);
+        match operation {
+            Operation::Get => dialect.calls(Operation::List),
+            Operation::MarkSeen => shows,
+            // One after the other, by the gateway; channels from the routes; people and pushes are Sabir's own.
+            Operation::SendMany => dialect.calls(Operation::Send),
+            Operation::ListChannels | Operation::FindChannel => true,
+            Operation::WhoAmI
+            | Operation::GetPerson
+            | Operation::ListPeople
+            | Operation::SetPresence => true,
+            Operation::Subscribe | Operation::Unsubscribe => true,
+            _ => false,
+        }
+    }
+}
+
+impl Relay {
+    /// Carries out what the upstream's dialect lacks. `None`: the upstream is to be asked.
+    pub(super) async fn emulate(&self, ask: &Ask<'_>, command: &Command) -> Option<Outcome> {
+        let dialect = self.dialect(&self.shared.upstreams[ask.at]);
+        if dialect.calls(command.operation()) {
+            return None;
+        }
+        match command {
+            Command::Get(get) if dialect.calls(Operation::List) => {
+                Some(self.found_in_list(ask, get).await)
+            }
+            Command::MarkSeen(mark) => Some(self.marked_beside(ask, mark).await),
+            Command::FindChannel(find) => {
+                // What the dialect cannot describe still has its name.
+                let channel = Channel {
+                    id: find.channel.clone(),
+                    name: find.channel.clone(),
+                    ..Channel::default()
+                };
+                Some(Ok(Reply::OneChannel(OneChannel { channel })))
+            }
+            _ => None,
+        }
+    }
+
+    async fn found_in_list(&self, ask: &Ask<'_>, get: &Get) -> Outcome {
+        let window = Window {
+            limit: Some(LOOKED_THROUGH),
+            ..Window::default()
+        };
+        let list = Command::List(List {
+            channel: get.channel.clone(),
+            window,
+            ..List::default()
+        });
+        let Reply::Messages(mut list) = self.ask(ask, &list).await? else {
+            return Err(Fault::new(
+                Kind::Internal,
+                "a list was not answered by a list",
+            ));
+        };
+        match list
+            .messages
+            .iter()
+            .position(|message| message.id == get.id)
+        {
+            Some(found) => Ok(Reply::OneMessage(OneMessage {
+                message: list.messages.swap_remove(found),
+            })),
+            None => Err(Fault::client(Kind::Message, "no such message").value(get.id.clone())),
+        }
+    }
+
+    /// Seen marks are kept beside an upstream that has none.
+    async fn marked_beside(&self, ask: &Ask<'_>, mark: &MarkSeen) -> Outcome {
+        let get = Get {
+            channel: mark.channel.clone(),
+            id: mark.id.clone(),
+        };
+        let command = Command::Get(get.clone());
+        let dialect = self.dialect(&self.shared.upstreams[ask.at]);
+        let mut reply = if dialect.calls(Operation::Get) {
+            self.ask(ask, &command).await?
+        } else {
+            self.found_in_list(ask, &get).await?
+        };
+        let seen = Mark {
+            person: ask.viewer.into(),
+            upstream: self.shared.upstreams[ask.at].config.name.clone(),
+            channel: mark.channel.clone(),
+            message: Some(mark.id.clone()),
+            kind: MarkKind::Seen,
+        };
+        let store = self.shared.local.store();
+        if mark.seen != Some(false) {
+            store
+                .mark(seen, Change::Set(true))
+                .await
+                .map_err(super::local::unavailable)?;
+            if let Reply::OneMessage(one) = &mut reply
+                && !one
+                    .message
+                    .seen_by
+                    .iter()
+                    .any(|person| person == ask.viewer)
+            {
+                one.message.seen_by.push(ask.viewer.into());
+            }
+        }
+        Ok(reply)
+    }
+}

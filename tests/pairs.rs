@@ -1,0 +1,429 @@
+//! Every pair of client and upstream dialects: what is sent through one Sabir into another comes back as it was.
+//!
+//! The near Sabir is the one under test; the far one plays the chat service, with `local` behind it. Both speak only
+//! over loopback sockets.
+
+mod support;
+
+use serde_json::Value;
+use support::running::{Answer, Sabir};
+
+const FAR: &str = r#"
+[[account]]
+name = "bridge"
+email = "bridge@example.com"
+password = "far-password"
+license = "far-license"
+token = "far-token"
+
+[[application]]
+name = "far"
+keyauth = { ownerid = "farfarfar1", secret = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", version = "1.0" }
+"#;
+
+const NEAR: &str = r#"
+[[account]]
+name = "alice"
+email = "alice@example.com"
+password = "near-password"
+license = "near-license"
+token = "near-token"
+
+[[application]]
+name = "test"
+keyauth = { ownerid = "tiQhtH5R88", secret = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", version = "1.0" }
+"#;
+
+/// How an upstream of each dialect is configured.
+fn upstream(dialect: &str, far: &Sabir, credit: bool) -> String {
+    let credit = if credit {
+        "credit = \"{author.name}: {text}\"\n"
+    } else {
+        ""
+    };
+    let rest = match dialect {
+        "keyauth" => {
+            "credential = { username = \"bridge\", password = \"far-password\" }\n\
+             app = { name = \"far\", ownerid = \"farfarfar1\", version = \"1.0\", \
+             secret = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" }\n"
+        }
+        _ => "credential = { email = \"bridge@example.com\", password = \"far-password\" }\n",
+    };
+    format!(
+        "[upstream.far]\ndialect = \"{dialect}\"\nurl = \"http://{}\"\n{credit}{rest}\n[[route]]\nfrom = \"*:lobby\"\nto = \"far:den\"\n",
+        far.public
+    )
+}
+
+/// A message as a client of any dialect sees it.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    author: String,
+    text: String,
+    /// Seconds, the precision that every pair carries.
+    at: i64,
+}
+
+/// A client of one dialect.
+struct Client<'s> {
+    sabir: &'s Sabir,
+    dialect: &'static str,
+    session: String,
+}
+
+impl<'s> Client<'s> {
+    fn new(
+        sabir: &'s Sabir,
+        dialect: &'static str,
+        application: (&str, &str),
+        person: (&str, &str),
+    ) -> Client<'s> {
+        let mut client = Client {
+            sabir,
+            dialect,
+            session: String::new(),
+        };
+        if dialect == "rooms" {
+            let body = format!(
+                r#"{{"email":"{}@example.com","password":"{}"}}"#,
+                person.0, person.1
+            );
+            let answer = sabir.ask(
+                "POST",
+                "/authentication",
+                &[("Content-Type", "application/json")],
+                &body,
+            );
+            client.session = answer.json()["accessToken"].as_str().unwrap().to_owned();
+            return client;
+        }
+        let (name, ownerid) = application;
+        let base = [("name", name), ("ownerid", ownerid)];
+        let init = client.call(&[&base[..], &[("type", "init"), ("ver", "1.0")]].concat());
+        client.session = init["sessionid"].as_str().unwrap().to_owned();
+        let session = client.session.clone();
+        let login = [
+            ("type", "login"),
+            ("username", person.0),
+            ("pass", person.1),
+            ("sessionid", &session),
+        ];
+        let login = client.call(&[&base[..], &login[..]].concat());
+        assert_eq!(login["success"], true, "{login}");
+        client
+    }
+
+    fn call(&self, fields: &[(&str, &str)]) -> Value {
+        self.sabir.post_form("/api/1.2/", fields).json()
+    }
+
+    fn keyauth(&self, fields: &[(&str, &str)]) -> Value {
+        let (name, ownerid) = if self.session.is_empty() {
+            ("", "")
+        } else {
+            ("test", "tiQhtH5R88")
+        };
+        let base = [
+            ("name", name),
+            ("ownerid", ownerid),
+            ("sessionid", &self.session),
+        ];
+        self.call(&[&base[..], fields].concat())
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.session)
+    }
+
+    fn send(&self, channel: &str, text: &str) -> Result<(), String> {
+        if self.dialect == "keyauth" {
+            let answer = self.keyauth(&[
+                ("type", "chatsend"),
+                ("channel", channel),
+                ("message", text),
+            ]);
+            return if answer["success"] == true {
+                Ok(())
+            } else {
+                Err(answer["message"].to_string())
+            };
+        }
+        let body = serde_json::json!({ "room": channel, "text": text }).to_string();
+        let headers = [
+            ("Content-Type", "application/json"),
+            ("Authorization", &self.bearer()),
+        ];
+        let answer = self.sabir.ask("POST", "/chat-messages", &headers, &body);
+        if answer.status == 200 {
+            Ok(())
+        } else {
+            Err(answer.json()["message"].to_string())
+        }
+    }
+
+    fn list(&self, channel: &str) -> Vec<Seen> {
+        if self.dialect == "keyauth" {
+            let answer = self.keyauth(&[("type", "chatget"), ("channel", channel)]);
+            let messages = answer["messages"]
+                .as_array()
+                .unwrap_or_else(|| panic!("{answer}"));
+            return messages
+                .iter()
+                .map(|message| Seen {
+                    author: message["author"].as_str().unwrap().to_owned(),
+                    text: message["message"].as_str().unwrap().to_owned(),
+                    at: message["timestamp"].as_i64().unwrap(),
+                })
+                .collect();
+        }
+        let answer = self.rooms_list(channel);
+        let list = answer.json();
+        let messages = list.as_array().unwrap_or_else(|| panic!("{}", answer.body));
+        messages
+            .iter()
+            .map(|message| Seen {
+                author: message["createdBy"].as_str().unwrap_or_default().to_owned(),
+                text: message["text"].as_str().unwrap().to_owned(),
+                at: message["createdAt"].as_i64().unwrap() / 1000,
+            })
+            .collect()
+    }
+
+    fn rooms_list(&self, channel: &str) -> Answer {
+        let target = format!("/chat-messages?room={channel}");
+        self.sabir
+            .ask("GET", &target, &[("Authorization", &self.bearer())], "")
+    }
+}
+
+fn texts() -> Vec<String> {
+    vec![
+        "hello".to_owned(),
+        "👋🏽 family 👩‍👩‍👧‍👦".to_owned(),
+        "مرحبا بالعالم שלום".to_owned(),
+        "he said \"yes\" & 'no' \\ / ".trim_end().to_owned(),
+        "two\nlines\tand a tab".to_owned(),
+        "<b>bold</b> <3".to_owned(),
+        "100% + 1 = 2&3; a:b: c".to_owned(),
+    ]
+}
+
+fn near(dialect: &str, far: &Sabir, credit: bool) -> Sabir {
+    Sabir::start(&format!("{NEAR}{}", upstream(dialect, far, credit)))
+}
+
+fn check_pair(client: &'static str, upstream: &'static str) {
+    let far = Sabir::start(FAR);
+    let near = near(upstream, &far, true);
+    let alice = Client::new(
+        &near,
+        client,
+        ("test", "tiQhtH5R88"),
+        ("alice", "near-password"),
+    );
+    for text in texts() {
+        alice.send("lobby", &text).unwrap();
+    }
+    let seen = alice.list("lobby");
+    let got: Vec<&str> = seen.iter().map(|message| message.text.as_str()).collect();
+    assert_eq!(got, texts(), "what comes back is what was sent");
+    if client == "keyauth" {
+        assert!(
+            seen.iter().all(|message| message.author == "alice"),
+            "{seen:?}"
+        );
+    } else {
+        let same = seen.iter().all(|message| message.author == seen[0].author);
+        assert!(same && !seen[0].author.is_empty(), "one author: {seen:?}");
+    }
+    // On the far side each text is Sabir's, and says whose it is.
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    let there = bridge.list("den");
+    let credited: Vec<String> = texts()
+        .iter()
+        .map(|text| format!("alice: {text}"))
+        .collect();
+    assert_eq!(
+        there
+            .iter()
+            .map(|message| message.text.clone())
+            .collect::<Vec<_>>(),
+        credited
+    );
+    assert!(there.iter().all(|message| message.author == "bridge"));
+    let times = |list: &[Seen]| list.iter().map(|message| message.at).collect::<Vec<_>>();
+    assert_eq!(
+        times(&seen),
+        times(&there),
+        "time is kept to the second, which both sides carry"
+    );
+}
+
+#[test]
+fn keyauth_into_keyauth() {
+    check_pair("keyauth", "keyauth");
+}
+
+#[test]
+fn keyauth_into_rooms() {
+    check_pair("keyauth", "rooms");
+}
+
+#[test]
+fn rooms_into_keyauth() {
+    check_pair("rooms", "keyauth");
+}
+
+#[test]
+fn rooms_into_rooms() {
+    check_pair("rooms", "rooms");
+}
+
+#[test]
+fn two_thousand_characters_pass_where_nothing_is_added() {
+    for upstream in ["keyauth", "rooms"] {
+        let far = Sabir::start(FAR);
+        let near = near(upstream, &far, false);
+        for client in ["keyauth", "rooms"] {
+            let alice = Client::new(
+                &near,
+                client,
+                ("test", "tiQhtH5R88"),
+                ("alice", "near-password"),
+            );
+            let text = "x".repeat(2_000);
+            alice.send("lobby", &text).unwrap();
+            assert_eq!(
+                alice.list("lobby").last().unwrap().text,
+                text,
+                "{client} into {upstream}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_text_that_grows_past_the_upstreams_limit_is_refused_and_not_sent() {
+    let far = Sabir::start(FAR);
+    let near = near("keyauth", &far, true);
+    for client in ["keyauth", "rooms"] {
+        let alice = Client::new(
+            &near,
+            client,
+            ("test", "tiQhtH5R88"),
+            ("alice", "near-password"),
+        );
+        let refused = alice.send("lobby", &"x".repeat(2_000)).unwrap_err();
+        assert!(refused.contains("long"), "{refused}");
+    }
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    assert_eq!(bridge.list("den"), []);
+}
+
+#[test]
+fn rooms_keeps_milliseconds_and_ids_through_rooms() {
+    let far = Sabir::start(FAR);
+    let near = near("rooms", &far, true);
+    let alice = Client::new(&near, "rooms", ("", ""), ("alice", "near-password"));
+    let headers = [
+        ("Content-Type", "application/json"),
+        ("Authorization", &*alice.bearer()),
+    ];
+    let body = r#"{"room":"lobby","text":"then","createdAt":1564661697125}"#;
+    let sent = near.ask("POST", "/chat-messages", &headers, body).json();
+    assert_eq!(sent["createdAt"], 1_564_661_697_125_i64, "{sent}");
+    let id = sent["id"].as_str().unwrap();
+    let got = near
+        .ask(
+            "GET",
+            &format!("/chat-messages/{id}"),
+            &[("Authorization", &alice.bearer())],
+            "",
+        )
+        .json();
+    assert_eq!(
+        (&got["id"], &got["text"], &got["room"]),
+        (&sent["id"], &sent["text"], &sent["room"]),
+        "{got}"
+    );
+    let list = alice.rooms_list("lobby").json();
+    assert_eq!(list[0]["id"], sent["id"], "an id is for ever: {list}");
+}
+
+#[test]
+fn an_upstream_session_that_was_lost_is_renewed() {
+    let far = Sabir::start(FAR);
+    let at = far.public;
+    let near = near("keyauth", &far, true);
+    let alice = Client::new(
+        &near,
+        "keyauth",
+        ("test", "tiQhtH5R88"),
+        ("alice", "near-password"),
+    );
+    alice.send("lobby", "before").unwrap();
+    // A service that starts with nothing knows no session any more.
+    drop(far);
+    let far = Sabir::start_at(at, FAR);
+    alice.send("lobby", "after").unwrap();
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    let texts: Vec<String> = bridge
+        .list("den")
+        .into_iter()
+        .map(|message| message.text)
+        .collect();
+    assert_eq!(texts, ["alice: after"], "sent once, and not lost");
+}
+
+#[test]
+fn a_reply_whose_seal_is_wrong_is_not_believed() {
+    let far = Sabir::start(FAR);
+    let config = upstream("keyauth", &far, true).replace("aaaaaaaa", "cccccccc");
+    let near = Sabir::start(&format!("{NEAR}{config}"));
+    let alice = Client::new(
+        &near,
+        "keyauth",
+        ("test", "tiQhtH5R88"),
+        ("alice", "near-password"),
+    );
+    assert!(alice.send("lobby", "hello").is_err());
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    assert_eq!(bridge.list("den"), []);
+}
+
+#[test]
+fn an_application_that_reads_times_as_text_gets_them_as_text() {
+    let sabir = Sabir::start(&NEAR.replace(
+        "version = \"1.0\"",
+        "version = \"1.0\", timestamp = \"text\"",
+    ));
+    let alice = Client::new(
+        &sabir,
+        "keyauth",
+        ("test", "tiQhtH5R88"),
+        ("alice", "near-password"),
+    );
+    alice.send("lobby", "hello").unwrap();
+    let list = alice.keyauth(&[("type", "chatget"), ("channel", "lobby")]);
+    assert!(list["messages"][0]["timestamp"].is_string(), "{list}");
+}
+
+#[test]
+fn a_callers_own_credential_speaks_for_it_and_no_credit_is_put_on() {
+    let far = Sabir::start(&format!(
+        "{FAR}\n[[account]]\nname = \"alice-there\"\ntoken = \"alice-far-token\"\n"
+    ));
+    let own = NEAR.replace(
+        "token = \"near-token\"",
+        "token = \"near-token\"\nas = { far = { token = \"alice-far-token\" } }",
+    );
+    let near = Sabir::start(&format!("{own}{}", upstream("rooms", &far, true)));
+    let alice = Client::new(&near, "rooms", ("", ""), ("alice", "near-password"));
+    alice.send("lobby", "hello").unwrap();
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    let there = bridge.list("den");
+    assert_eq!(
+        (there[0].author.as_str(), there[0].text.as_str()),
+        ("alice-there", "hello")
+    );
+}
