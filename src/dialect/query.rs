@@ -70,6 +70,12 @@ pub fn feathers(pairs: Vec<(Cow<'_, str>, Cow<'_, str>)>) -> Tape<'static> {
     root.into_tape()
 }
 
+/// Would a text be read as a value of another type?
+pub fn looks_typed(text: &str) -> bool {
+    text.strip_prefix('#')
+        .is_some_and(|spelt| Tape::json(spelt.as_bytes()).is_ok())
+}
+
 /// `#50`, `#true` and `#[]` are values rather than text.
 fn typed(value: &str) -> Tree {
     let Some(spelt) = value.strip_prefix('#') else {
