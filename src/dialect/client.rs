@@ -58,6 +58,10 @@ impl<'a> Call<'a> {
 
 /// What an upstream's complete reply says.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made; a box would be one allocation per reply"
+)]
 pub enum Understood {
     Done(Reply),
     /// A complete, understood no.
