@@ -9,13 +9,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use crate::auth::letters;
 use crate::auth::{Auth, Caller, Principal};
-use crate::dialect::seal::SealKeys;
 use crate::model::{
-    Channels, Command, Credential, Effect, Envelope, Fault, Kind, Message, Messages, OneChannel,
-    Operation, Outcome, Profile, Reply, Text, Time, Window,
+    Channels, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, Message, Messages,
+    OneChannel, Operation, Outcome, Profile, Reply, SealKeys, Text, Time, Window,
 };
 use crate::relay::{Relay, Shared, Side, unknown_message};
-use crate::route::{LOCAL, Route, Routes, Source};
+use crate::route::{Route, Routes, Source};
 
 /// What is decided at start and shared by all threads.
 pub struct Rules {

@@ -32,9 +32,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "admin",
-        &["model", "dialect", "route", "store", "outbox", "metrics"],
+        &[
+            "model", "dialect", "route", "store", "outbox", "metrics", "ingress",
+        ],
     ),
-    ("config", &["model", "diagnose", "route", "*::Config"]),
+    // The types of people are `auth`'s part of the configuration.
+    (
+        "config",
+        &["model", "diagnose", "route", "auth", "*::Config"],
+    ),
     ("app", &["*"]),
     ("cli", &["app", "config", "dialect", "migrate", "store"]),
     ("main", &["cli"]),

@@ -1,4 +1,6 @@
 //! `[upstream.NAME]`: a chat service that Sabir calls, and how it is to be called.
+//!
+//! Whether the dialect has the door that is named, and whether the service can be reached, is not known here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,8 +11,7 @@ use super::Reading;
 use super::notes::{At, Place};
 use super::table::Table;
 use super::tree::Node;
-use crate::model::{App, Credential, Secret, Text};
-use crate::route::LOCAL;
+use crate::model::{App, Credential, LOCAL, Secret, Text};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {

@@ -97,10 +97,8 @@ impl Handler for Exchange {
                 }
             }
             Found::Method { allow, .. } => {
-                let mut fault = Fault::client(
-                    Kind::Method,
-                    format!("{} is not possible here", parts.method),
-                );
+                let mut fault =
+                    Fault::client(Kind::Method, format!("the path has no {}", parts.method));
                 fault.details.value = parts.method.as_str().into();
                 fault.details.allow = allow.into();
                 (Err(fault), ReplyContext::default(), false)

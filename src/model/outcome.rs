@@ -1,4 +1,7 @@
 //! What became of a command: a reply in the model's words, or a fault.
+//!
+//! There are fewer replies than commands: what comes back is one message, several, a channel, a person, a session, or
+//! nothing but success. The table in `command` says which command has which.
 
 use super::fault::Fault;
 use super::message::{Channel, Message, Person, Window};

@@ -1,4 +1,6 @@
 //! Credits: who said it, put into the text where one credential speaks for all, and taken off again on the way back.
+//!
+//! Text in, text out. Whether a message is our own, so that its credit may be taken off, is for the relay to know.
 
 use crate::model::{Message, Text};
 

@@ -7,11 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::{
-    Channel, ChannelRule, Channels, Command, Done, Fault, FindChannel, Kind, List, MarkSeen,
+    Channel, ChannelRule, Channels, Command, Done, Fault, FindChannel, Kind, LOCAL, List, MarkSeen,
     Message, Messages, Moderation, OneChannel, OneMessage, OnePerson, Outcome, Participant, People,
     Person, Reply, Text, Window, lower,
 };
-use crate::route::LOCAL;
 use crate::store::{Change, Filter, Kept, Mark, MarkKind, Store, StoreError};
 
 /// Newest messages that a search goes through.

@@ -26,12 +26,11 @@ pub use ids::{Ids, Side, unknown_message};
 pub use local::Local;
 
 use crate::dialect::client::{Call, Understood, Unsayable};
-use crate::dialect::seal::SealKeys;
 use crate::dialect::{Dialect, exchange::SealKey};
 use crate::metrics::{Class, Metrics};
 use crate::model::{
     App, Arrival, Command, Credential, Effect, Fault, Kind, Message, Operation, Outcome, Person,
-    Reply, Secret, Text,
+    Reply, SealKeys, Secret, Text,
 };
 use grant::Grant;
 use upstream::{BadBase, Client, Failure};

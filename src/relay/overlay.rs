@@ -1,4 +1,7 @@
 //! What an upstream does not have and Sabir can do beside it: one message out of a list, and marks in our own store.
+//!
+//! Which of a client's operations are native at an upstream and which are emulated is decided by the two mappings alone,
+//! and told by `sabir check` before anybody runs into it.
 
 use super::{Ask, Relay, Shared};
 use crate::model::{

@@ -1,4 +1,7 @@
 //! Templates out of TOML: every value of a mapping that has the shape of something on the wire.
+//!
+//! Text with braces becomes placeholders, everything else a constant; an array whose one element names a list repeats.
+//! What the placeholders mean is looked up by `names`.
 
 use std::ops::Range;
 

@@ -1,4 +1,6 @@
 //! A mapping's facts and doors.
+//!
+//! Facts are a closed list: what is not in it is a mistake in the mapping, not a setting that nobody reads.
 
 use std::ops::Range;
 

@@ -1,4 +1,7 @@
 //! Placeholders: from the text between braces to a field's numbers.
+//!
+//! A name is looked up in the schemas of the records that may stand there; what is not found is told with the nearest
+//! name that is. After this, nothing is looked up by name any more.
 
 use std::ops::Range;
 

@@ -1,4 +1,6 @@
 //! The parts of a request: query, body and headers, wherever a mapping writes them.
+//!
+//! Exchanges, `[every]` and `[[auth]]` have the same parts and are read by the same lines.
 
 use http::{HeaderName, Method};
 

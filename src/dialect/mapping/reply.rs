@@ -1,4 +1,6 @@
 //! What comes back: an exchange's reply and the forms of faults.
+//!
+//! A wrap is put around a reply here, once, so that no reply is wrapped at run time.
 
 use super::Loader;
 use super::entry::nothing;

@@ -1,4 +1,6 @@
-//! A TOML table with its places, read key by key: what nobody asked for is an error that names the nearest key.
+//! A TOML table with its places, read key by key.
+//!
+//! What nobody asked for is an error that names the nearest key. It knows TOML and nothing of mappings.
 
 use std::ops::Range;
 

@@ -4,6 +4,8 @@
 //! only what was decided at start, the store and the sessions. The operator's door has a thread of its own, so that it
 //! answers when the others are busy.
 
+pub mod operate;
+
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::rc::Rc;
