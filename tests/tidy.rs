@@ -34,7 +34,11 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "admin",
         &["model", "dialect", "route", "store", "outbox", "metrics"],
     ),
-    ("config", &["model", "diagnose", "route", "*::Config"]),
+    // The accounts and applications are what `auth` is configured with.
+    (
+        "config",
+        &["model", "diagnose", "route", "auth", "*::Config"],
+    ),
     ("app", &["*"]),
     ("cli", &["app", "config", "dialect", "migrate", "store"]),
     ("main", &["cli"]),
