@@ -10,7 +10,8 @@ help:
 	@echo 'make bench   measure the translation of requests and replies'
 	@echo 'make fmt     format the code'
 
-run: tools
+run:
+	@scripts/tools.sh compiler
 	cargo run --release --locked -- serve
 
 test: tools

@@ -1,166 +1,233 @@
-//! What it costs to translate one exchange, without the network: each step of a KeyAuth client at a REST room.
+//! What translating costs: nanoseconds and allocations of each of the four turns, with golden cases as inputs.
 //!
-//! `make bench` prints the times; compare them on one machine only, before and after a change.
+//! `cargo bench --bench translate`; the numbers that we keep stand in `docs/performance.md`. A list of fifty messages
+//! is made out of the list that a case has. Glimesh is measured as a client, which is all that this part does of it.
 
-use divan::{Bencher, black_box};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use sabir::dialect::client::{Call, Outgoing, Understood};
+#[path = "../tests/support/case.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod case;
+#[path = "../tests/support/records.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod records;
+#[path = "../tests/support/sections.rs"]
+mod sections;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::LazyLock;
+
+use case::{Case, cases};
+use divan::counter::ItemsCount;
+use divan::{AllocProfiler, Bencher, black_box};
+use http::StatusCode;
+use sabir::dialect::client::{Call, Outgoing};
 use sabir::dialect::directory::{Directory, Found};
-use sabir::dialect::server::{Ask, Job, Told};
+use sabir::dialect::server::Told;
 use sabir::dialect::wire::Incoming;
 use sabir::dialect::{Dialect, builtin};
-use sabir::model::{App, Arrival, Command, Credential, List, Messages, Outcome, Reply, Time};
+use sabir::model::{Command, Message, Outcome, Reply};
+use sections::Records;
+
+#[global_allocator]
+static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
+
+const DIALECTS: [&str; 3] = ["keyauth", "rooms", "glimesh"];
+
+/// A list is measured with so many messages.
+const LISTED: usize = 50;
 
 fn main() {
     divan::main();
 }
 
-const SEND: &str =
-    "type=chatsend&name=test&ownerid=tiQhtH5R88&sessionid=hRrP2YKnix&channel=test&message=hello";
-const SENT: &str = r#"{"id":"id-1","createdAt":1564661697125,"createdBy":"u-1","room":"test","text":"hello","seenBy":[]}"#;
-
-#[divan::bench]
-fn decode_keyauth_send(bencher: Bencher<'_, '_>) {
-    let keyauth = dialect("keyauth");
-    let directory = directory(&keyauth);
-    bencher.bench(|| decode(&keyauth, &directory, black_box(SEND)));
+/// One exchange, with everything that is said in it.
+struct Spoken {
+    dialect: &'static Dialect,
+    records: Records,
+    command: Command,
+    outcome: Outcome,
+    door: usize,
+    outgoing: Outgoing,
+    status: StatusCode,
+    body: Vec<u8>,
 }
 
-#[divan::bench]
-fn encode_rooms_send(bencher: Bencher<'_, '_>) {
-    let rooms = dialect("rooms");
-    let command = sent();
-    bencher.bench(|| encode(&rooms, black_box(&command)));
-}
+/// The exchanges by what they are called in the table, and whether our server answers them.
+static SPOKEN: LazyLock<BTreeMap<String, Spoken>> = LazyLock::new(|| {
+    let mut spoken = BTreeMap::new();
+    for name in DIALECTS {
+        let (_, source, schema) = builtin::BUILTIN
+            .iter()
+            .find(|(known, ..)| *known == name)
+            .unwrap();
+        let dialect = builtin::compile(name, source, *schema).unwrap();
+        let dialect: &'static Dialect = Box::leak(Box::new(dialect));
+        for case in cases(name) {
+            if let Some(one) = Spoken::of(dialect, &case) {
+                let operation = one.command.operation().name();
+                let title = format!("{name} {operation} {}", one.outgoing.exchange);
+                spoken.entry(title).or_insert(one);
+            }
+        }
+    }
+    spoken
+});
 
-#[divan::bench]
-fn understand_rooms_send(bencher: Bencher<'_, '_>) {
-    let rooms = dialect("rooms");
-    let command = sent();
-    let exchange = encode(&rooms, &command).exchange;
-    bencher.bench(|| understand(&rooms, exchange, &command, black_box(SENT)));
-}
+impl Spoken {
+    /// A case that ends well and says both its command and its outcome.
+    fn of(dialect: &'static Dialect, case: &Case) -> Option<Spoken> {
+        let records = Records::read(case).unwrap();
+        let command = records.command.clone()?;
+        let mut outcome = records.outcome.clone().filter(Result::is_ok)?;
+        if let Ok(Reply::Messages(list)) = &mut outcome {
+            let some: Vec<Message> = list.messages.clone();
+            list.messages = some.into_iter().cycle().take(LISTED).collect();
+        }
+        let door = case
+            .door
+            .as_ref()
+            .map_or(0, |name| dialect.door(name).unwrap());
+        let call = Call {
+            door,
+            command: &command,
+            arrival: &records.arrival,
+            app: &records.app,
+            credential: &records.credential,
+        };
+        let outgoing = dialect.encode(&call).ok()?;
+        let told = Told {
+            door,
+            exchange: Some(outgoing.exchange),
+            command: Some(&command),
+            arrival: &records.arrival,
+            app: &records.app,
+        };
+        let rendered = dialect.render(&mut outcome.clone(), &told);
+        Some(Spoken {
+            dialect,
+            command,
+            outcome,
+            door,
+            outgoing,
+            status: rendered.status,
+            body: rendered.body.to_vec(),
+            records,
+        })
+    }
 
-#[divan::bench]
-fn render_keyauth_send(bencher: Bencher<'_, '_>) {
-    let (keyauth, rooms) = (dialect("keyauth"), dialect("rooms"));
-    let job = decode(&keyauth, &directory(&keyauth), SEND);
-    let command = sent();
-    let exchange = encode(&rooms, &command).exchange;
-    let reply = understand(&rooms, exchange, &command, SENT);
-    bencher
-        .with_inputs(|| Ok(reply.clone()))
-        .bench_values(|mut outcome| render(&keyauth, job.exchange, &command, &mut outcome));
-}
+    fn serves(&self) -> bool {
+        self.dialect.exchanges[self.outgoing.exchange].role.serves()
+    }
 
-/// A page of messages is the largest reply that clients ask for all the time.
-#[divan::bench(args = [1, 50])]
-fn understand_rooms_list(bencher: Bencher<'_, '_>, messages: usize) {
-    let rooms = dialect("rooms");
-    let command = listed();
-    let exchange = encode(&rooms, &command).exchange;
-    let body = format!("[{}]", vec![SENT; messages].join(","));
-    bencher.bench(|| understand(&rooms, exchange, &command, black_box(&body)));
-}
+    fn call(&self) -> Call<'_> {
+        Call {
+            door: self.door,
+            command: &self.command,
+            arrival: &self.records.arrival,
+            app: &self.records.app,
+            credential: &self.records.credential,
+        }
+    }
 
-#[divan::bench(args = [1, 50])]
-fn render_keyauth_list(bencher: Bencher<'_, '_>, messages: usize) {
-    let keyauth = dialect("keyauth");
-    let asked = SEND.replace("chatsend", "chatget");
-    let job = decode(&keyauth, &directory(&keyauth), &asked);
-    let Command::Send(mut message) = sent() else {
-        unreachable!("a send is a message")
-    };
-    message.created_at = Some(Time::from_seconds(1_659_290_719));
-    let page = Messages {
-        messages: vec![message; messages],
-        ..Messages::default()
-    };
-    let command = listed();
-    bencher
-        .with_inputs(|| Ok(Reply::Messages(page.clone())))
-        .bench_values(|mut outcome| render(&keyauth, job.exchange, &command, &mut outcome));
-}
+    fn told(&self) -> Told<'_> {
+        Told {
+            door: self.door,
+            exchange: Some(self.outgoing.exchange),
+            command: Some(&self.command),
+            arrival: &self.records.arrival,
+            app: &self.records.app,
+        }
+    }
 
-// --------------------------------------------------------------------------------------------------------- the steps
-
-fn dialect(name: &str) -> Dialect {
-    let mut builtin = builtin::BUILTIN.iter();
-    let (_, source, schema) = builtin.find(|(known, ..)| *known == name).unwrap();
-    builtin::compile(name, source, *schema).unwrap()
-}
-
-fn directory(dialect: &Dialect) -> Directory {
-    Directory::new(std::slice::from_ref(dialect), &[0]).unwrap()
-}
-
-fn sent() -> Command {
-    let keyauth = dialect("keyauth");
-    match decode(&keyauth, &directory(&keyauth), SEND).ask {
-        Ask::Command(command) => command,
-        Ask::Answer => unreachable!("a send is a command"),
+    /// A list counts its messages, anything else itself.
+    fn items(&self) -> ItemsCount {
+        ItemsCount::new(match &self.outcome {
+            Ok(Reply::Messages(list)) => list.messages.len().max(1),
+            _ => 1,
+        })
     }
 }
 
-fn listed() -> Command {
-    Command::List(List {
-        channel: "test".into(),
-        ..List::default()
-    })
+/// A name that divan prints.
+#[derive(Clone)]
+struct Title(&'static str);
+
+impl fmt::Display for Title {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.0)
+    }
 }
 
-fn decode(dialect: &Dialect, directory: &Directory, body: &str) -> Job {
-    let Found::Exchanges { candidates, .. } = directory.find(&Method::POST, "/api/1.2/") else {
-        unreachable!("the dialect answers here")
-    };
-    let mut headers = HeaderMap::new();
-    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-    headers.insert(header::CONTENT_TYPE, form);
-    let incoming = Incoming {
-        method: &Method::POST,
-        segments: &[],
-        query: "",
-        headers: &headers,
-        body: body.as_bytes(),
-    };
-    dialect.decode(&incoming, candidates).unwrap()
+impl Title {
+    fn spoken(&self) -> &'static Spoken {
+        &SPOKEN[self.0]
+    }
 }
 
-fn encode(dialect: &Dialect, command: &Command) -> Outgoing {
-    with_call(command, |call| dialect.encode(call).unwrap())
+fn served() -> impl Iterator<Item = Title> {
+    called().filter(|title| title.spoken().serves())
 }
 
-fn understand(dialect: &Dialect, exchange: usize, command: &Command, body: &str) -> Reply {
-    let understood = with_call(command, |call| {
-        dialect.understand(exchange, call, StatusCode::OK, body.as_bytes())
+fn called() -> impl Iterator<Item = Title> {
+    SPOKEN.keys().map(|title| Title(title))
+}
+
+/// A client's request, from its path to the command.
+#[divan::bench(args = served())]
+fn decode(bencher: Bencher<'_, '_>, title: &Title) {
+    let one = title.spoken();
+    let directory = Directory::new(std::slice::from_ref(one.dialect), &[0]).unwrap();
+    let request = &one.outgoing.request;
+    bencher.bench(|| {
+        let found = directory.find(request.method(), request.uri().path());
+        let Found::Exchanges {
+            candidates,
+            segments,
+            ..
+        } = found
+        else {
+            unreachable!("{found:?}")
+        };
+        let incoming = Incoming {
+            method: request.method(),
+            segments: &segments,
+            query: request.uri().query().unwrap_or_default(),
+            headers: request.headers(),
+            body: request.body(),
+        };
+        one.dialect
+            .decode(black_box(&incoming), candidates)
+            .unwrap()
     });
-    match understood {
-        Understood::Done(reply) => reply,
-        other => unreachable!("the reply is a success: {other:?}"),
-    }
 }
 
-fn with_call<T>(command: &Command, then: impl FnOnce(&Call<'_>) -> T) -> T {
-    let credential = Credential {
-        token: sabir::model::Secret("token".into()),
-        ..Credential::default()
-    };
-    then(&Call {
-        door: 0,
-        command,
-        arrival: &Arrival::default(),
-        app: &App::default(),
-        credential: &credential,
-    })
+/// An outcome, to the bytes that a client gets.
+#[divan::bench(args = served())]
+fn render(bencher: Bencher<'_, '_>, title: &Title) {
+    let one = title.spoken();
+    bencher
+        .counter(one.items())
+        .with_inputs(|| one.outcome.clone())
+        .bench_values(|mut outcome| {
+            let rendered = one.dialect.render(black_box(&mut outcome), &one.told());
+            (rendered, outcome)
+        });
 }
 
-fn render(dialect: &Dialect, exchange: usize, command: &Command, outcome: &mut Outcome) -> usize {
-    let told = Told {
-        door: 0,
-        exchange: Some(exchange),
-        command: Some(command),
-        arrival: &Arrival::default(),
-        app: &App::default(),
-    };
-    dialect.render(outcome, &told).body.len()
+/// A command, to the request that an upstream gets.
+#[divan::bench(args = called())]
+fn encode(bencher: Bencher<'_, '_>, title: &Title) {
+    let one = title.spoken();
+    bencher.bench(|| one.dialect.encode(black_box(&one.call())).unwrap());
+}
+
+/// An upstream's reply, to the outcome.
+#[divan::bench(args = called())]
+fn understand(bencher: Bencher<'_, '_>, title: &Title) {
+    let one = title.spoken();
+    bencher.counter(one.items()).bench(|| {
+        let exchange = one.outgoing.exchange;
+        one.dialect
+            .understand(exchange, black_box(&one.call()), one.status, &one.body)
+    });
 }

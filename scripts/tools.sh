@@ -13,6 +13,9 @@ debian() { has apt-get && [ "$(id -u)" = 0 ] && say "installing $*" &&
 
 has cargo || { say "there is no cargo: install Rust first (rustup.rs)"; exit 1; }
 has cc || debian gcc libc6-dev || { say "there is no C compiler: install gcc"; exit 1; }
+[ "${1:-all}" = compiler ] && exit 0
+
+has curl || debian curl || { say "there is no curl, with which a test pastes the README's requests: install it"; exit 1; }
 
 for part in fmt clippy; do
   cargo "$part" --version >/dev/null 2>&1 || {

@@ -13,6 +13,7 @@ use crate::app::{self, Parts};
 use crate::config::{Config, ConfigError, Draft};
 use crate::dialect::Dialect;
 use crate::gateway::Carried;
+use crate::ingress::arrival;
 use crate::model::{
     Arrival, Command, List, Message, Messages, OneMessage, Operation, Person, Reply, Time, Window,
 };
@@ -165,6 +166,10 @@ fn serve(config: &Config, dialects: Vec<Dialect>) -> Result<()> {
 }
 
 /// Waits for the first signal to stop; the second ends the process at once.
+#[expect(
+    clippy::exit,
+    reason = "a person who asks twice does not want to wait for what is in flight"
+)]
 fn until_told_to_stop() -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -316,9 +321,9 @@ fn operate(
             scratch = Scratch::open()?;
             app::build_on(scratch.store.clone(), config, dialects).await?
         };
-        let now = Time(jiff::Timestamp::now().as_microsecond());
+        let now = arrival::now();
         let arrival = Arrival {
-            id: uuid::Uuid::now_v7().simple().to_string().into(),
+            id: arrival::id(),
             now: Some(now),
             ..Arrival::default()
         };
@@ -390,7 +395,7 @@ struct Scratch {
 
 impl Scratch {
     fn open() -> Result<Scratch> {
-        let folder = std::env::temp_dir().join(format!("sabir-{}", uuid::Uuid::now_v7().simple()));
+        let folder = std::env::temp_dir().join(format!("sabir-{}", arrival::id()));
         std::fs::create_dir(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(crate::store::Config::new(

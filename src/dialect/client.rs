@@ -46,8 +46,22 @@ pub struct Call<'a> {
     pub credential: &'a Credential,
 }
 
+impl<'a> Call<'a> {
+    fn scope(&self) -> Scope<'a> {
+        Scope {
+            request: Some(self.command.slot()),
+            credential: Some(self.credential),
+            ..Scope::new(self.command.slot(), self.arrival, self.app)
+        }
+    }
+}
+
 /// What an upstream's complete reply says.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made; a box would be one allocation per reply"
+)]
 pub enum Understood {
     Done(Reply),
     /// A complete, understood no.
@@ -62,11 +76,7 @@ impl Dialect {
     /// # Errors
     /// Why that is not possible.
     pub fn encode(&self, call: &Call<'_>) -> Result<Outgoing, Unsayable> {
-        let scope = Scope {
-            request: Some(call.command.slot()),
-            credential: Some(call.credential),
-            ..Scope::new(call.command.slot(), call.arrival, call.app)
-        };
+        let scope = call.scope();
         let operation = call.command.operation();
         let mut unsayable = Unsayable::Operation(operation);
         for (index, exchange) in self.exchanges_of(operation) {
@@ -88,14 +98,27 @@ impl Dialect {
                 unsayable = Unsayable::Field("a field that every way of asking needs".into());
                 continue;
             }
-            return self
-                .write_request(exchange, call.door, &scope)
-                .map(|request| Outgoing {
-                    exchange: index,
-                    request,
-                });
+            return self.encode_with(index, call);
         }
         Err(unsayable)
+    }
+
+    /// Says a command with just this exchange, whatever the others could say.
+    ///
+    /// # Errors
+    /// Why that is not possible.
+    pub fn encode_with(&self, index: usize, call: &Call<'_>) -> Result<Outgoing, Unsayable> {
+        let operation = call.command.operation();
+        let exchange = self
+            .exchanges
+            .get(index)
+            .filter(|exchange| exchange.operation() == Some(operation))
+            .ok_or(Unsayable::Operation(operation))?;
+        self.write_request(exchange, call.door, &call.scope())
+            .map(|request| Outgoing {
+                exchange: index,
+                request,
+            })
     }
 
     fn write_request(
@@ -175,12 +198,16 @@ impl Dialect {
         if target.is_empty() {
             target.push('/');
         }
+        let pairs = match self.query {
+            QueryKind::Plain => Pairs::Query,
+            QueryKind::Feathers => Pairs::Feathers,
+        };
         for query in parts.iter().filter_map(|parts| parts.query.as_ref()) {
-            writer.pairs(query, scope, Pairs::Query);
+            writer.pairs(query, scope, pairs);
         }
         if *method == Method::GET {
             for params in parts.iter().filter_map(|parts| parts.params.as_ref()) {
-                writer.pairs(params, scope, Pairs::Query);
+                writer.pairs(params, scope, pairs);
             }
         }
         for (name, template) in parts.iter().filter_map(|parts| parts.query_json.as_ref()) {
@@ -377,9 +404,6 @@ impl Dialect {
                 ..spare.target(&mut nothing)
             };
             let _ = reader.read(template, field.map(|at| Field { at, textual }), &mut target);
-        }
-        if details.message.is_empty() {
-            details.message = form.kind.name().into();
         }
         Some(Fault {
             kind: form.kind,

@@ -174,8 +174,11 @@ impl Codec {
     pub fn encode<'v>(self, value: Value<'v>, scratch: &'v mut String) -> Option<Scalar<'v>> {
         scratch.clear();
         Some(match (self, value) {
-            // An id that is no number is still an id.
-            (Codec::Int, Value::Text(text)) => text.parse().map_or(Scalar::Text(text), Scalar::Int),
+            // An id that is no number is still an id, and `007` is not 7.
+            (Codec::Int, Value::Text(text)) => match text.parse::<i64>() {
+                Ok(int) if *itoa::Buffer::new().format(int) == *text => Scalar::Int(int),
+                _ => Scalar::Text(text),
+            },
             (Codec::Text, Value::Int(int)) | (Codec::Decimal, Value::Int(int))
                 if self == Codec::Text =>
             {

@@ -118,14 +118,10 @@ impl Parts {
     pub fn without(&self, others: &Parts) -> Parts {
         let rest = |mine: &Option<Template>, theirs: &Option<Template>| match (mine, theirs) {
             (Some(Template::Object(mine)), Some(Template::Object(theirs))) => {
-                let written = |name: &Box<str>| {
-                    theirs
-                        .iter()
-                        .any(|member| member.names.first() == Some(name))
-                };
-                let rest = mine
-                    .iter()
-                    .filter(|member| !member.names.first().is_some_and(written));
+                let rest = mine.iter().filter(|member| {
+                    let name = member.names.first();
+                    name.is_none() || !theirs.iter().any(|other| other.names.first() == name)
+                });
                 Some(Template::Object(rest.cloned().collect()))
             }
             (mine, _) => mine.clone(),
@@ -208,7 +204,7 @@ pub struct Exchange {
     /// Another entry with the same request, to be rendered when its `when` holds.
     pub twin: Option<usize>,
     /// Where in the file it stands, for messages.
-    pub place: usize,
+    pub place: std::ops::Range<usize>,
 }
 
 impl Exchange {

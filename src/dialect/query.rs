@@ -18,11 +18,14 @@ const MAX_DEPTH: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotUtf8;
 
+/// A name and its value.
+pub type Pair<'t> = (Cow<'t, str>, Cow<'t, str>);
+
 /// Decodes the pairs of a query string or an urlencoded body.
 ///
 /// # Errors
 /// A name or a value is not UTF-8.
-pub fn pairs(text: &str) -> Result<Vec<(Cow<'_, str>, Cow<'_, str>)>, NotUtf8> {
+pub fn pairs(text: &str) -> Result<Vec<Pair<'_>>, NotUtf8> {
     text.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
@@ -55,7 +58,7 @@ pub fn segment(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
 }
 
 /// Reads pairs as the trees of values that Feathers clients spell.
-pub fn feathers(pairs: Vec<(Cow<'_, str>, Cow<'_, str>)>) -> Tape<'static> {
+pub fn feathers(pairs: Vec<Pair<'_>>) -> Tape<'static> {
     let mut root = Tree::Object(Vec::new());
     for (name, value) in pairs {
         let steps: Vec<&str> = name
@@ -68,6 +71,12 @@ pub fn feathers(pairs: Vec<(Cow<'_, str>, Cow<'_, str>)>) -> Tape<'static> {
     }
     coerce(&mut root);
     root.into_tape()
+}
+
+/// Would a text be read as a value of another type?
+pub fn looks_typed(text: &str) -> bool {
+    text.strip_prefix('#')
+        .is_some_and(|spelt| Tape::json(spelt.as_bytes()).is_ok())
 }
 
 /// `#50`, `#true` and `#[]` are values rather than text.

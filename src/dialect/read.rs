@@ -80,6 +80,17 @@ impl<'t> Fields<'t> {
     }
 }
 
+impl<'t> Fields<'t> {
+    /// Is there a member whose name fits these pieces, and whose value is good?
+    fn named_like(&self, name: &[Piece], good: impl Fn(Field<'t>) -> bool) -> bool {
+        let mut places = [self.first, self.then].into_iter().flatten();
+        places.any(|Field { at, textual }| {
+            at.members()
+                .any(|(found, at)| fits(name, found) && good(Field { at, textual }))
+        })
+    }
+}
+
 /// What must be there for a template to be meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit {
@@ -152,6 +163,9 @@ pub fn members_match(members: &[Member], fields: &Fields<'_>, fit: Fit) -> bool 
             );
         if !member.selects && !structure && !member.demanded {
             return true;
+        }
+        if let Some(name) = &member.dynamic {
+            return fields.named_like(name, |field| matches(&member.template, Some(field), fit));
         }
         match fields.get(&member.names) {
             None if member.demanded => false,
@@ -274,6 +288,7 @@ impl<'d> Reader<'d> {
         field: Field<'_>,
         target: &mut Target<'_>,
     ) -> Result<(), Miss> {
+        self.anew(target.record(list.root), &list.path);
         for (index, at) in field.at.elements().enumerate() {
             let element = Field {
                 at,
@@ -316,6 +331,16 @@ impl<'d> Reader<'d> {
         Ok(())
     }
 
+    /// A list that a reply tells replaces what the command had asked for.
+    fn anew(&self, record: Option<&mut (dyn Slot + '_)>, list: &[u8]) {
+        if let Some(record) = record
+            && !self.strict
+            && !record.get(list).is_absent()
+        {
+            let _ = record.set(list, Value::Absent);
+        }
+    }
+
     /// An element written through a shape must have the shape's constants.
     fn element_matches(&self, item: &Template, element: Field<'_>) -> bool {
         let shape = match item {
@@ -347,6 +372,9 @@ impl<'d> Reader<'d> {
             return Ok(());
         };
         let path = &placeholder.source.path;
+        if matches!(placeholder.source.kind, Type::List(_)) {
+            self.anew(Some(record), path);
+        }
         match placeholder.source.kind {
             Type::Record(_) => self.shaped(placeholder, field, target),
             Type::List(_) if placeholder.codec == Codec::Medium => {

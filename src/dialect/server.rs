@@ -30,6 +30,10 @@ pub struct Job {
 }
 
 #[derive(Clone, Debug, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every one is a command; a box would be one allocation per request"
+)]
 pub enum Ask {
     Command(Command),
     /// A fixed reply, once the caller is known.

@@ -260,7 +260,7 @@ impl<'a> DeserializeSeed<'a> for Builder<'_, 'a> {
 impl<'a> Visitor<'a> for Builder<'_, 'a> {
     type Value = ();
 
-    fn expecting(&self, out: &mut fmt::Formatter) -> fmt::Result {
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("a JSON value")
     }
     fn visit_unit<E>(self) -> Result<(), E> {

@@ -34,6 +34,8 @@ enum Wrote {
 pub enum Pairs {
     Form,
     Query,
+    /// A query whose values are typed by a `#` before them.
+    Feathers,
 }
 
 impl<'d> Writer<'d> {
@@ -350,10 +352,15 @@ impl<'d> Writer<'d> {
         }
         let escape = match kind {
             Pairs::Form => escape::form,
-            Pairs::Query => escape::percent,
+            Pairs::Query | Pairs::Feathers => escape::percent,
         };
         escape(name, &mut self.out);
         self.out.push(b'=');
+        if kind == Pairs::Feathers && super::query::looks_typed(value) {
+            let mut typed = String::from("#");
+            escape::json_string(value, &mut typed);
+            return escape(&typed, &mut self.out);
+        }
         escape(value, &mut self.out);
     }
 }

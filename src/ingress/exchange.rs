@@ -13,6 +13,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use tracing::info;
 
+use super::arrival;
 use super::listener::{Body, Handler, Refusal};
 use super::rescue;
 use crate::dialect::Dialect;
@@ -22,7 +23,7 @@ use crate::dialect::wire::Incoming;
 use crate::gateway::{Gateway, ReplyContext, letters};
 use crate::metrics::Metrics;
 use crate::model::{
-    Arrival, CheckSession, Command, Envelope, Fault, Kind, Operation, Outcome, Text, Time,
+    Arrival, CheckSession, Command, Envelope, Fault, Kind, Operation, Outcome, Text,
 };
 
 /// What stands in the header that tells one send from its repetition.
@@ -189,8 +190,8 @@ impl Exchange {
             Text::default()
         };
         let arrival = Arrival {
-            id: uuid::Uuid::now_v7().simple().to_string().into(),
-            now: Some(now()),
+            id: arrival::id(),
+            now: Some(arrival::now()),
             nonce,
             key: text(IDEMPOTENCY_KEY).trim_matches('"').into(),
             client_ip: peer.ip().to_string().into(),
@@ -376,11 +377,6 @@ impl Exchange {
         *response.headers_mut() = headers;
         response
     }
-}
-
-/// The only place where the wall clock is read for a request.
-fn now() -> Time {
-    Time(jiff::Timestamp::now().as_microsecond())
 }
 
 fn nobody(path: &str) -> Response<Full<Bytes>> {

@@ -4,5 +4,6 @@
 pub mod case;
 pub mod records;
 pub mod running;
+pub mod sections;
 pub mod source;
 pub mod words;

@@ -185,6 +185,24 @@ impl Loader<'_> {
                 "add name = \"…\"",
             );
         }
+        if let Some((known, span)) = &name
+            && self.doors.iter().any(|door| door.name == *known)
+        {
+            problems.at(
+                span.clone(),
+                format!("there is a door `{known}` already"),
+                "give it a name of its own",
+            );
+        }
+        if let Some((path, span)) = &path
+            && self.doors.iter().any(|door| *door.path == **path)
+        {
+            problems.at(
+                span.clone(),
+                "another door has this path already",
+                "a path belongs to one door",
+            );
+        }
         if let Some((path, span)) = &path
             && !path.is_empty()
             && (!path.starts_with('/') || path.ends_with('/'))
@@ -192,7 +210,7 @@ impl Loader<'_> {
             problems.at(
                 span.clone(),
                 "a door's path begins with / and does not end with it",
-                "",
+                "write \"/api\", or \"\" for the root",
             );
         }
         let owns = table.texts("owns", problems);
@@ -227,7 +245,11 @@ impl Loader<'_> {
         let header = match header.map(|(name, span)| (name.to_lowercase().parse(), span)) {
             Some((Ok(name), _)) => Some(name),
             Some((Err(_), span)) => {
-                self.problems.at(span, "not a header's name", "");
+                self.problems.at(
+                    span,
+                    "this is not a header's name",
+                    "use letters, digits and dashes",
+                );
                 None
             }
             None => {
