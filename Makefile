@@ -19,7 +19,7 @@ test: tools
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo deny --locked check --hide-inclusion-graph licenses bans sources
 	scripts/advisories.sh
-	cargo test --locked
+	cargo test --locked --no-fail-fast
 
 bench: tools
 	cargo bench --locked --bench '*'

@@ -106,7 +106,7 @@ fn gather(value: &toml::Value, words: &mut Vec<String>) {
     }
 }
 
-/// What a text says outside of its placeholders, and what each of these writes for an absent field.
+/// What a text says outside of its placeholders, and in those that are nobody's field.
 fn literals(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (index, piece) in text.split('{').enumerate() {
@@ -114,7 +114,8 @@ fn literals(text: &str) -> Vec<String> {
             Some(halves) if index > 0 => halves,
             _ => ("", piece),
         };
-        let default = inside.split_once('|').map_or("", |(_, default)| default);
+        // What stands for a missing field is ours to word; what is nobody's field is the wire's.
+        let default = inside.strip_prefix("_|").unwrap_or_default();
         let default = default
             .rsplit_once(':')
             .map_or(default, |(default, _)| default);
