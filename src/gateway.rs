@@ -5,13 +5,13 @@
 //! not exist, and what is wrong with a request is told only to a caller that is known.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use crate::auth::letters;
 use crate::auth::{Auth, Caller, Principal};
 use crate::model::{
-    Channels, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, Message, Messages,
-    OneChannel, Operation, Outcome, Profile, Reply, SealKeys, Text, Time, Window,
+    ChannelRule, Channels, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, Message,
+    Messages, OneChannel, Operation, Outcome, Profile, Reply, SealKeys, Text, Time, Window,
 };
 use crate::relay::{Relay, Shared, Side, unknown_message};
 use crate::route::{Route, Routes, Source};
@@ -32,6 +32,11 @@ impl Rules {
             spoke: Mutex::default(),
         }
     }
+
+    /// No larger than accounts and applications times slow channels, all of which the operator has written down.
+    fn spoke(&self) -> MutexGuard<'_, HashMap<(Text, Text), Time>> {
+        self.spoke.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The gateway of one thread.
@@ -44,6 +49,12 @@ pub struct Gateway {
 #[derive(Clone, Debug, Default)]
 pub struct ReplyContext {
     pub keys: SealKeys,
+}
+
+/// A person's turn in a slow channel, and when the one before was.
+struct Turn {
+    key: (Text, Text),
+    before: Option<Time>,
 }
 
 /// A command, once its caller is known and its channel is found.
@@ -87,13 +98,15 @@ impl Gateway {
         fault: Fault,
     ) -> (Fault, ReplyContext) {
         let now = envelope.arrival.now.unwrap_or_default();
+        // A session is named by whoever signs in to it, too; a token that has run out is not held against them.
+        let by_session = !envelope.credential.session.0.is_empty();
         // What is wrong with the application's own name comes before the application is looked for.
         match self
             .rules
             .auth
             .identify(&envelope.app, &envelope.credential, now)
         {
-            Err(unknown) if needs_caller || unknown.kind == Kind::Application => {
+            Err(unknown) if needs_caller || by_session || unknown.kind == Kind::Application => {
                 (unknown, self.context(envelope, None))
             }
             Err(_) => (fault, self.context(envelope, None)),
@@ -159,6 +172,10 @@ impl Gateway {
         let principal = caller.signed_in()?;
         match &envelope.command {
             Command::ListChannels(_) => self.channels(envelope, caller, principal, profile).await,
+            // Where an unknown channel is an empty one, no channel is too.
+            Command::List(list) if list.channel.is_empty() && profile.lists_unknown => {
+                Ok(Reply::Messages(Messages::default()))
+            }
             Command::List(list) if list.channel.is_empty() => {
                 self.everywhere(envelope, caller, principal, profile).await
             }
@@ -220,7 +237,11 @@ impl Gateway {
             }
             located => located?,
         };
-        self.spoken(&located, principal, now)?;
+        let turn = self.spoken(&located, principal, now)?;
+        let window = match &located.command {
+            Command::List(list) => Some(list.window.clone()),
+            _ => None,
+        };
         let mut outcome = self
             .relayed(
                 &located.route.upstream,
@@ -229,6 +250,14 @@ impl Gateway {
                 principal,
             )
             .await;
+        if let Err(fault) = &outcome
+            && fault.kind != Kind::OutcomeUnknown
+        {
+            self.unspoken(turn);
+        }
+        if let (Some(window), Ok(Reply::Messages(list))) = (&window, &mut outcome) {
+            cut(&mut list.messages, window);
+        }
         let ids = &self.relay.shared.ids;
         // Ids are known by the upstream's name of the channel; the client sees its own.
         if let Ok(reply) = &mut outcome {
@@ -330,6 +359,8 @@ impl Gateway {
             }
         };
         self.allowed(&command, &route, &client_channel, principal)?;
+        // Before the message itself is looked at, as services with slow channels have it.
+        self.paced(&command, &route, &client_channel, principal, now)?;
         if let Some(channel) = channel_of(&mut command) {
             *channel = route.channel.clone();
         }
@@ -424,7 +455,7 @@ impl Gateway {
             .ok_or_else(|| Fault::client(Kind::Scope, "this caller may not do that"))
     }
 
-    /// Completes a message and checks it against the client's dialect. The upstream's own limits are checked by the
+    /// Completes a message and checks it against the client's dialect; gives a list its length. The upstream's own limits are checked by the
     /// relay, on the text as it will be sent.
     fn sound(
         &self,
@@ -433,52 +464,89 @@ impl Gateway {
         profile: &Profile,
         now: Time,
     ) -> Result<(), Fault> {
-        let Command::Send(message) = command else {
-            return Ok(());
-        };
-        profile.check(message)?;
-        message.author = principal.person.clone();
-        message.created_at.get_or_insert(now);
+        match command {
+            Command::Send(message) => {
+                profile.check(message)?;
+                message.author = principal.person.clone();
+                message.created_at.get_or_insert(now);
+            }
+            Command::List(list) => profile.bound(&mut list.window),
+            _ => {}
+        }
         Ok(())
     }
 
-    /// Keeps the pace of a channel that has one.
-    fn spoken(&self, located: &Located, principal: &Principal, now: Time) -> Result<(), Fault> {
-        let Command::Send(_) = located.command else {
-            return Ok(());
-        };
-        let Some(rule) = self
-            .relay
-            .shared
-            .local
-            .rule(&located.client_channel)
-            .filter(|rule| rule.delay_s > 0)
-        else {
-            return Ok(());
-        };
-        let mut spoke = self
-            .rules
-            .spoke
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let key = (principal.name.clone(), rule.name.clone());
-        let free = spoke
-            .get(&key)
-            .map(|last| last.plus_seconds(i64::from(rule.delay_s)));
-        match free {
-            Some(free) if now < free => {
-                let wait = (free.seconds() - now.seconds()).max(1);
-                Err(
-                    Fault::client(Kind::ChannelTooFast, "the channel has a delay")
-                        .retry_after(wait),
-                )
-            }
-            _ => {
-                spoke.retain(|_, last| now < last.plus_seconds(86_400));
-                spoke.insert(key, now);
-                Ok(())
-            }
+    /// The operator's rules of the channel that a command goes to.
+    fn rule(&self, route: &Route, client_channel: &str) -> Option<&ChannelRule> {
+        let local = &self.relay.shared.local;
+        if route.upstream == LOCAL {
+            local.rule(&route.channel)
+        } else {
+            local.rule(client_channel)
         }
+    }
+
+    /// Under what the last message of a person in a slow channel is remembered, and the channel's delay.
+    fn pace(
+        &self,
+        command: &Command,
+        route: &Route,
+        client_channel: &str,
+        principal: &Principal,
+    ) -> Option<((Text, Text), i64)> {
+        let rule = self
+            .rule(route, client_channel)
+            .filter(|rule| rule.delay_s > 0 && matches!(command, Command::Send(_)))?;
+        let key = (principal.name.clone(), rule.name.clone());
+        Some((key, i64::from(rule.delay_s)))
+    }
+
+    /// May the person speak again already?
+    fn paced(
+        &self,
+        command: &Command,
+        route: &Route,
+        client_channel: &str,
+        principal: &Principal,
+        now: Time,
+    ) -> Result<(), Fault> {
+        let Some((key, delay)) = self.pace(command, route, client_channel, principal) else {
+            return Ok(());
+        };
+        in_turn(self.rules.spoke().get(&key), delay, now)
+    }
+
+    /// Takes the person's turn in a slow channel, so that of two messages at once one is sent.
+    fn spoken(
+        &self,
+        located: &Located,
+        principal: &Principal,
+        now: Time,
+    ) -> Result<Option<Turn>, Fault> {
+        let Located {
+            command,
+            route,
+            client_channel,
+        } = located;
+        let Some((key, delay)) = self.pace(command, route, client_channel, principal) else {
+            return Ok(None);
+        };
+        let mut spoke = self.rules.spoke();
+        in_turn(spoke.get(&key), delay, now)?;
+        let before = spoke.insert(key.clone(), now);
+        Ok(Some(Turn { key, before }))
+    }
+
+    /// Gives a turn back: nothing was sent.
+    fn unspoken(&self, turn: Option<Turn>) {
+        let Some(Turn { key, before }) = turn else {
+            return;
+        };
+        let mut spoke = self.rules.spoke();
+        match before {
+            Some(before) => spoke.insert(key, before),
+            None => spoke.remove(&key),
+        };
     }
 
     /// All channels that the caller may read, from every upstream that its routes lead to.
@@ -631,6 +699,32 @@ fn side<'a>(profile: &Profile, upstream: &'a str, native: bool) -> Side<'a> {
         kind: profile.ids,
         upstream,
         native,
+    }
+}
+
+/// Is the delay over?
+fn in_turn(last: Option<&Time>, delay: i64, now: Time) -> Result<(), Fault> {
+    let free = last.map(|last| last.plus_seconds(delay));
+    match free.filter(|free| now < *free) {
+        None => Ok(()),
+        Some(free) => {
+            let wait = (free.seconds() - now.seconds()).max(1);
+            Err(Fault::client(Kind::ChannelTooFast, "the channel has a delay").retry_after(wait))
+        }
+    }
+}
+
+/// Leaves what was asked for: an upstream may know no limit, or not keep to it.
+fn cut(messages: &mut Vec<Message>, window: &Window) {
+    let Some(limit) = window.limit.and_then(|limit| usize::try_from(limit).ok()) else {
+        return;
+    };
+    let from_oldest =
+        window.order == Some(1) || (!window.after.is_empty() && window.before.is_empty());
+    if from_oldest {
+        messages.truncate(limit);
+    } else {
+        messages.drain(..messages.len().saturating_sub(limit));
     }
 }
 
