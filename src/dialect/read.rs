@@ -234,26 +234,33 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Reads members from wherever they are looked up.
+    /// Reads members from wherever they are looked up: all of them, because what stands behind a mistake may say who
+    /// made it.
     ///
     /// # Errors
-    /// As [`Reader::read`].
+    /// As [`Reader::read`]; the first that is missing, and otherwise the first that is wrong.
     pub fn members(
         &mut self,
         members: &[Member],
         fields: &Fields<'_>,
         target: &mut Target<'_>,
     ) -> Result<(), Miss> {
+        let mut worst = None;
         for member in members {
-            if let Some(pieces) = &member.dynamic {
-                self.dynamic(pieces, &member.template, fields, target)?;
-                continue;
+            let read = match &member.dynamic {
+                Some(pieces) => self.dynamic(pieces, &member.template, fields, target),
+                None => self
+                    .read(&member.template, fields.get(&member.names), target)
+                    .map_err(|miss| miss.within(member.names.first().map_or("", |name| name))),
+            };
+            match (&worst, read) {
+                (None, Err(miss)) | (Some(Miss::IllTyped(_)), Err(miss @ Miss::Blank(_))) => {
+                    worst = Some(miss);
+                }
+                _ => {}
             }
-            let field = fields.get(&member.names);
-            self.read(&member.template, field, target)
-                .map_err(|miss| miss.within(member.names.first().map_or("", |name| name)))?;
         }
-        Ok(())
+        worst.map_or(Ok(()), Err)
     }
 
     /// A member whose name holds placeholders is the first that the name's text fits.

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::exchange::*;
 use super::read::{Field, Fit, Miss, Reader, matches, members_match};
 use super::tape::Tape;
-use super::template::{Scope, Target, Template};
+use super::template::{Absence, Scope, Target, Template};
 use super::wire::{Incoming, Parsed};
 use super::write::Writer;
 use crate::model::record::Slot;
@@ -48,6 +48,8 @@ pub struct Refusal {
     pub exchange: Option<usize>,
     pub app: App,
     pub credential: Credential,
+    /// What is missing is the proof of who is calling: there is nobody to be told of other mistakes.
+    pub unproven: bool,
 }
 
 impl Refusal {
@@ -58,6 +60,7 @@ impl Refusal {
             exchange: None,
             app: App::default(),
             credential: Credential::default(),
+            unproven: false,
         }
     }
 }
@@ -109,6 +112,7 @@ impl Draft {
             exchange,
             app: self.app,
             credential: self.credential,
+            unproven: false,
         })
     }
 }
@@ -183,7 +187,15 @@ impl Dialect {
                 )
             });
         if let Err(miss) = read {
-            return Err(draft.refuse(missed(miss), Some(index)));
+            // Who brings no session where one is needed is told of nothing else.
+            let session = exchange.session_member();
+            let session = session.filter(|_| draft.credential.session.0.is_empty());
+            let unproven = session.is_some();
+            let miss = session.map_or(miss, |name| Miss::Blank(name.into()));
+            return Err(Box::new(Refusal {
+                unproven,
+                ..*draft.refuse(missed(miss), Some(index))
+            }));
         }
         for (source, given) in &exchange.given {
             if let Some(record) = draft.target().record(source.root) {
@@ -462,6 +474,15 @@ impl Dialect {
 }
 
 impl Exchange {
+    /// What the wire calls the session, where a request needs one.
+    fn session_member(&self) -> Option<&str> {
+        let parts = &self.parts;
+        [&parts.query, &parts.form, &parts.json, &parts.params]
+            .into_iter()
+            .flatten()
+            .find_map(session_in)
+    }
+
     /// What the wire calls a field of the command.
     pub fn wire_name(&self, field: &str) -> Option<&str> {
         let parts = &self.parts;
@@ -470,6 +491,22 @@ impl Exchange {
             .flatten()
             .find_map(|template| named(template, field))
     }
+}
+
+/// What the wire calls a member that must hold the session.
+fn session_in(template: &Template) -> Option<&str> {
+    let Template::Object(members) = template else {
+        return None;
+    };
+    members.iter().find_map(|member| match &member.template {
+        Template::Placeholder(placeholder)
+            if *placeholder.path == *"credential.session"
+                && matches!(placeholder.absence, Absence::Required) =>
+        {
+            member.names.first().map(|name| &**name)
+        }
+        inner => session_in(inner),
+    })
 }
 
 fn named<'t>(template: &'t Template, field: &str) -> Option<&'t str> {

@@ -3,8 +3,6 @@
 //! The client's names become the upstream's here: of the channel by the route, of a message by the id map. A channel
 //! that is closed to the caller does not exist for it, in every dialect, with the same fault.
 
-use std::sync::PoisonError;
-
 use super::{Asked, Gateway};
 use crate::model::{Command, Effect, Fault, Kind, LOCAL, Text};
 use crate::relay::unknown_message;
@@ -42,6 +40,7 @@ impl Gateway {
         let (route, client_channel) = found;
         self.allowed(asked, &command, &route, &client_channel)
             .await?;
+        self.paced(asked, &command, &route, &client_channel)?;
         if let Some(channel) = channel_of(&mut command) {
             *channel = route.channel.clone();
         }
@@ -164,51 +163,18 @@ impl Gateway {
         Ok(author == asked.principal.person.id)
     }
 
-    /// Completes a message and checks it against the client's dialect. The upstream's own limits are checked by the
-    /// relay, on the text as it will be sent.
+    /// Completes a message and checks it against the client's dialect; gives a list its length. The upstream's own
+    /// limits are checked by the relay, on the text as it will be sent.
     fn sound(&self, asked: &Asked<'_>, command: &mut Command) -> Result<(), Fault> {
-        let Command::Send(message) = command else {
-            return Ok(());
-        };
-        asked.profile.check(message)?;
-        message.author = asked.principal.person.clone();
-        message.created_at.get_or_insert(asked.now);
-        Ok(())
-    }
-
-    /// Keeps the pace of a channel that has one.
-    ///
-    /// # Errors
-    /// `too_fast.channel`, with the seconds to wait.
-    pub(super) fn paced(&self, asked: &Asked<'_>, located: &Located) -> Result<(), Fault> {
-        let Command::Send(_) = located.command else {
-            return Ok(());
-        };
-        let rule = self
-            .relay
-            .shared
-            .local
-            .rule(&located.client_channel)
-            .filter(|rule| rule.delay_s > 0);
-        let Some(rule) = rule else { return Ok(()) };
-        let mut spoke = self
-            .rules
-            .spoke
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let key = (asked.principal.name.clone(), rule.name.clone());
-        let free = spoke
-            .get(&key)
-            .map(|last| last.plus_seconds(i64::from(rule.delay_s)));
-        if let Some(free) = free.filter(|free| asked.now < *free) {
-            let wait = (free.seconds() - asked.now.seconds()).max(1);
-            return Err(
-                Fault::client(Kind::ChannelTooFast, "the channel has a delay").retry_after(wait),
-            );
+        match command {
+            Command::Send(message) => {
+                asked.profile.check(message)?;
+                message.author = asked.principal.person.clone();
+                message.created_at.get_or_insert(asked.now);
+            }
+            Command::List(list) => asked.profile.bound(&mut list.window),
+            _ => {}
         }
-        // No delay is longer than a day, so what is older decides nothing any more.
-        spoke.retain(|_, last| asked.now < last.plus_seconds(86_400));
-        spoke.insert(key, asked.now);
         Ok(())
     }
 }

@@ -7,9 +7,9 @@
 mod carried;
 mod everywhere;
 mod locate;
+mod pace;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 pub use carried::Carried;
 
@@ -21,13 +21,13 @@ use crate::model::{
 };
 use crate::relay::{Relay, Side};
 use crate::route::Routes;
+use pace::Spoke;
 
 /// What is decided at start and shared by all threads.
 pub struct Rules {
     pub auth: Auth,
     pub routes: Routes,
-    /// When each person last spoke in a channel that has a delay.
-    spoke: Mutex<HashMap<(Text, Text), Time>>,
+    spoke: Spoke,
 }
 
 impl Rules {
@@ -35,7 +35,7 @@ impl Rules {
         Rules {
             auth,
             routes,
-            spoke: Mutex::default(),
+            spoke: Spoke::default(),
         }
     }
 }
@@ -80,7 +80,7 @@ impl Gateway {
         };
         caller.complete(&mut envelope.app);
         let outcome = match envelope.command.operation().effect() {
-            Effect::Session => self.session(envelope, &caller, profile, now).await,
+            Effect::Session => Box::pin(self.session(envelope, &caller, profile, now)).await,
             Effect::Read | Effect::Write => self.of_caller(envelope, &caller, profile, now).await,
         };
         (outcome, context(envelope, &caller))
@@ -94,12 +94,14 @@ impl Gateway {
         fault: Fault,
     ) -> (Fault, ReplyContext) {
         let now = envelope.arrival.now.unwrap_or_default();
+        // A session is named by whoever signs in to it, too; a token that has run out is not held against them.
+        let by_session = !envelope.credential.session.0.is_empty();
         match self
             .rules
             .auth
             .identify(&envelope.app, &envelope.credential, now)
         {
-            Err(unknown) if needs_caller || unknown.kind == Kind::Application => {
+            Err(unknown) if needs_caller || by_session || unknown.kind == Kind::Application => {
                 (unknown, ReplyContext::default())
             }
             Err(_) => (fault, ReplyContext::default()),
@@ -154,9 +156,16 @@ impl Gateway {
             now,
         };
         match &envelope.command {
-            Command::ListChannels(_) => self.channels(&asked).await,
-            Command::List(list) if list.channel.is_empty() => self.everywhere(&asked, list).await,
-            Command::SendMany(many) => self.many(&asked, &many.sends).await,
+            // Seldom asked, and of many steps: their futures stay out of the one that every request has.
+            Command::ListChannels(_) => Box::pin(self.channels(&asked)).await,
+            // Where an unknown channel is an empty one, no channel is too.
+            Command::List(list) if list.channel.is_empty() && profile.lists_unknown => {
+                Ok(Reply::Messages(Messages::default()))
+            }
+            Command::List(list) if list.channel.is_empty() => {
+                Box::pin(self.everywhere(&asked, list)).await
+            }
+            Command::SendMany(many) => Box::pin(self.many(&asked, &many.sends)).await,
             command => self.one(&asked, command.clone()).await,
         }
     }
@@ -195,9 +204,21 @@ impl Gateway {
             }
             located => located?,
         };
-        self.paced(asked, &located)?;
+        let turn = self.take_turn(asked, &located)?;
+        let window = match &located.command {
+            Command::List(list) => list.window.clone(),
+            _ => Window::default(),
+        };
         let upstream = &located.route.upstream;
-        let mut reply = self.relayed(asked, upstream, located.command).await?;
+        let outcome = self.relayed(asked, upstream, located.command).await;
+        if outcome
+            .as_ref()
+            .is_err_and(|fault| fault.kind != Kind::OutcomeUnknown)
+        {
+            self.give_back(turn);
+        }
+        let mut reply = outcome?;
+        cut(&mut reply, &window);
         // Ids are known by the upstream's name of the channel; the client sees its own.
         rename(&mut reply, &located.route.channel);
         let ids = &self.relay.shared.ids;
@@ -306,5 +327,21 @@ fn rename(reply: &mut Reply, channel: &Text) {
         }
         Reply::Moderation(done) => done.channel = channel.clone(),
         _ => {}
+    }
+}
+
+/// Leaves of a list what was asked for: an upstream may know no limit, or not keep to it.
+fn cut(reply: &mut Reply, window: &Window) {
+    let limit = window.limit.and_then(|limit| usize::try_from(limit).ok());
+    let (Reply::Messages(list), Some(limit)) = (reply, limit) else {
+        return;
+    };
+    let from_oldest =
+        window.order == Some(1) || (!window.after.is_empty() && window.before.is_empty());
+    if from_oldest {
+        list.messages.truncate(limit);
+    } else {
+        list.messages
+            .drain(..list.messages.len().saturating_sub(limit));
     }
 }

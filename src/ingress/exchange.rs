@@ -23,7 +23,7 @@ use crate::dialect::wire::Incoming;
 use crate::gateway::{Gateway, ReplyContext, letters};
 use crate::metrics::Metrics;
 use crate::model::{
-    Arrival, CheckSession, Command, Envelope, Fault, Kind, Operation, Outcome, Text,
+    Arrival, CheckSession, Command, Effect, Envelope, Fault, Kind, Operation, Outcome, Text,
 };
 
 /// What stands in the header that tells one send from its repetition.
@@ -259,12 +259,13 @@ impl Exchange {
         visit.exchange = refusal.exchange;
         visit.envelope.app = refusal.app;
         visit.envelope.credential = refusal.credential;
-        // Whoever signs in is nobody yet; everyone else must be somebody to be told of mistakes.
+        // Whoever signs in is nobody yet; everyone else must be somebody to be told of mistakes, but for the mistake of
+        // not saying who.
         let operation = refusal
             .exchange
             .and_then(|exchange| dialect.exchanges[exchange].operation());
-        let needs_caller =
-            operation.is_some_and(|operation| operation.effect() != crate::model::Effect::Session);
+        let needs_caller = !refusal.unproven
+            && operation.is_some_and(|operation| operation.effect() != Effect::Session);
         let (fault, context) =
             self.gateway
                 .refuse(&mut visit.envelope, needs_caller, refusal.fault);

@@ -38,9 +38,6 @@ impl Relay {
     /// Carries out what the upstream's dialect lacks. `None`: the upstream is to be asked.
     pub(super) async fn emulate(&self, ask: &Ask<'_>, command: &Command) -> Option<Outcome> {
         let dialect = self.dialect(&self.shared.upstreams[ask.at]);
-        if dialect.calls(command.operation()) {
-            return None;
-        }
         match command {
             Command::Get(get) if dialect.calls(Operation::List) => {
                 Some(self.found_in_list(ask, get).await)

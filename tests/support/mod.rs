@@ -5,5 +5,6 @@ pub mod case;
 pub mod records;
 pub mod running;
 pub mod sections;
+pub mod server;
 pub mod source;
 pub mod words;
