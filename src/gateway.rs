@@ -11,7 +11,7 @@ pub use crate::auth::letters;
 use crate::auth::{Auth, Caller, Principal};
 use crate::model::{
     ChannelRule, Channels, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, Message,
-    Messages, OneChannel, Operation, Outcome, Profile, Reply, SealKeys, Text, Time, Window,
+    Messages, OneChannel, Operation, Outcome, Profile, Reply, SealKeys, Secret, Text, Time, Window,
 };
 use crate::relay::{Relay, Shared, Side, unknown_message};
 use crate::route::{Route, Routes, Source};
@@ -73,6 +73,13 @@ impl Gateway {
         profile: &Profile,
     ) -> (Outcome, ReplyContext) {
         let now = envelope.arrival.now.unwrap_or_default();
+        let credential = &mut envelope.credential;
+        if let Command::SignIn(_) | Command::Register(_) = &envelope.command
+            && !(credential.password.0.is_empty() && credential.license.0.is_empty())
+        {
+            // Programs send the token that they have, and it may have run out: that is why they sign in.
+            credential.token = Secret::default();
+        }
         let caller = match self
             .rules
             .auth
@@ -127,7 +134,7 @@ impl Gateway {
         };
         let session = match &envelope.command {
             // The reply to the opening is sealed although the session is only being made.
-            Command::OpenSession(open) => crate::model::Secret(open.key.clone()),
+            Command::OpenSession(open) => Secret(open.key.clone()),
             _ => caller.key.clone(),
         };
         let application = caller.application_secret().cloned().unwrap_or_default();
@@ -208,7 +215,11 @@ impl Gateway {
                 }))
             }
             command => {
-                self.one(envelope, command.clone(), caller, principal, profile, now)
+                let mut command = command.clone();
+                if let Command::List(list) = &mut command {
+                    profile.bound(&mut list.window);
+                }
+                self.one(envelope, command, caller, principal, profile, now)
                     .await
             }
         }
@@ -455,7 +466,7 @@ impl Gateway {
             .ok_or_else(|| Fault::client(Kind::Scope, "this caller may not do that"))
     }
 
-    /// Completes a message and checks it against the client's dialect; gives a list its length. The upstream's own limits are checked by the
+    /// Completes a message and checks it against the client's dialect. The upstream's own limits are checked by the
     /// relay, on the text as it will be sent.
     fn sound(
         &self,
@@ -464,15 +475,12 @@ impl Gateway {
         profile: &Profile,
         now: Time,
     ) -> Result<(), Fault> {
-        match command {
-            Command::Send(message) => {
-                profile.check(message)?;
-                message.author = principal.person.clone();
-                message.created_at.get_or_insert(now);
-            }
-            Command::List(list) => profile.bound(&mut list.window),
-            _ => {}
-        }
+        let Command::Send(message) = command else {
+            return Ok(());
+        };
+        profile.check(message)?;
+        message.author = principal.person.clone();
+        message.created_at.get_or_insert(now);
         Ok(())
     }
 
@@ -664,32 +672,35 @@ impl Gateway {
             return Ok(Reply::Messages(Messages::default()));
         };
         let now = envelope.arrival.now.unwrap_or_default();
-        let mut messages: Vec<Message> = Vec::new();
+        let mut window = asked.window.clone();
+        profile.bound(&mut window);
+        // What is skipped may all be in one channel, so each is asked for that much more.
+        let skip = window.offset.unwrap_or(0).max(0);
+        let each = Window {
+            limit: window.limit.map(|limit| limit.saturating_add(skip)),
+            offset: None,
+            ..window.clone()
+        };
+        let (mut messages, mut total) = (Vec::new(), Some(0));
         for channel in list.channels {
             let one = Command::List(crate::model::List {
                 channel: channel.id,
+                window: each.clone(),
                 ..asked.clone()
             });
             if let Reply::Messages(page) = self
                 .one(envelope, one, caller, principal, profile, now)
                 .await?
             {
+                total = total.zip(page.window.total).map(|(sum, more)| sum + more);
                 messages.extend(page.messages);
             }
         }
         messages.sort_by_key(|message| message.created_at);
-        let limit = asked
-            .window
-            .limit
-            .or(profile.page_default.map(i64::from))
-            .unwrap_or(i64::MAX);
-        let skip = messages
-            .len()
-            .saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(Reply::Messages(Messages {
-            messages: messages.split_off(skip),
-            window: asked.window.clone(),
-        }))
+        passed_over(&mut messages, &window, skip);
+        cut(&mut messages, &window);
+        window.total = total;
+        Ok(Reply::Messages(Messages { messages, window }))
     }
 }
 
@@ -714,14 +725,29 @@ fn in_turn(last: Option<&Time>, delay: i64, now: Time) -> Result<(), Fault> {
     }
 }
 
+/// Does a list begin at its oldest end?
+fn from_oldest(window: &Window) -> bool {
+    window.order == Some(1) || (!window.after.is_empty() && window.before.is_empty())
+}
+
+/// Leaves out what the window skips.
+fn passed_over(messages: &mut Vec<Message>, window: &Window, skip: i64) {
+    let skip = usize::try_from(skip)
+        .unwrap_or(usize::MAX)
+        .min(messages.len());
+    if from_oldest(window) {
+        messages.drain(..skip);
+    } else {
+        messages.truncate(messages.len() - skip);
+    }
+}
+
 /// Leaves what was asked for: an upstream may know no limit, or not keep to it.
 fn cut(messages: &mut Vec<Message>, window: &Window) {
     let Some(limit) = window.limit.and_then(|limit| usize::try_from(limit).ok()) else {
         return;
     };
-    let from_oldest =
-        window.order == Some(1) || (!window.after.is_empty() && window.before.is_empty());
-    if from_oldest {
+    if from_oldest(window) {
         messages.truncate(limit);
     } else {
         messages.drain(..messages.len().saturating_sub(limit));
