@@ -119,6 +119,7 @@ fn serve(config: &Config, dialects: Vec<Dialect>) -> Result<()> {
             tracing_subscriber::EnvFilter::try_from_env("SABIR_LOG")
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let examples = if config.demonstration {

@@ -44,7 +44,7 @@ pub struct Target {
 }
 
 /// The choice for one command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     pub upstream: Text,
     /// The channel as the upstream calls it.

@@ -28,7 +28,7 @@ use crate::ingress::exchange::{Doors, Exchange};
 use crate::ingress::listener::{self, Handler};
 use crate::metrics::Metrics;
 use crate::model::Text;
-use crate::relay::{self, Credit, Ids, Local, Relay, Shared, upstream};
+use crate::relay::{self, Ids, Local, Relay, Shared, upstream};
 use crate::route::{RouteRule, Routes};
 use crate::store::{Health, Sqlite, Store};
 
@@ -218,12 +218,6 @@ fn called(upstream: &Upstream, dialects: &[Dialect]) -> Result<relay::Config> {
                 )
             })?,
     };
-    let credit = match &upstream.credit {
-        None => None,
-        Some(pattern) => Some(Credit::parse(pattern).ok_or_else(|| {
-            anyhow!("upstream.{name}: the credit needs {{author.name}}, something between, and {{text}}, in this order")
-        })?),
-    };
     let client = upstream::Config {
         connect_ms: upstream.connect.as_millis() as u64,
         pool_size: upstream.pool,
@@ -236,7 +230,7 @@ fn called(upstream: &Upstream, dialects: &[Dialect]) -> Result<relay::Config> {
         credential: upstream.credential.clone(),
         app: upstream.app.clone(),
         app_secret: upstream.app_secret.clone(),
-        credit,
+        credit: upstream.credit.clone(),
         deadline: upstream.deadline,
         client,
     })

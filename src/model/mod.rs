@@ -6,6 +6,7 @@
 pub mod alias;
 mod channel_rule;
 mod command;
+mod credit;
 mod envelope;
 mod fault;
 mod message;
@@ -15,6 +16,7 @@ pub mod record;
 
 pub use channel_rule::{ChannelRule, LOCAL, lower};
 pub use command::*;
+pub use credit::Credit;
 pub use envelope::{App, Arrival, Credential, Envelope, SealKeys};
 pub use fault::{Details, Fault, Kind, Origin};
 pub use message::{Channel, Media, Message, Mine, Participant, Person, Window};

@@ -5,7 +5,6 @@
 //! may ask nor where to; it knows dialects only through their mappings. After `route`, and the last stage of the
 //! journey out.
 
-mod credit;
 mod grant;
 mod ids;
 mod link;
@@ -20,7 +19,6 @@ use std::time::Duration;
 use http_body_util::Full;
 use tokio::time::Instant;
 
-pub use credit::Credit;
 pub use grant::Granted;
 pub use ids::{Ids, Side, unknown_message};
 pub use local::Local;
@@ -29,8 +27,8 @@ use crate::dialect::client::{Call, Understood, Unsayable};
 use crate::dialect::{Dialect, exchange::SealKey};
 use crate::metrics::{Class, Metrics};
 use crate::model::{
-    App, Arrival, Command, Credential, Effect, Fault, Kind, Message, Operation, Outcome, Person,
-    Reply, SealKeys, Secret, Text,
+    App, Arrival, Command, Credential, Credit, Effect, Fault, Kind, Message, Operation, Outcome,
+    Person, Reply, SealKeys, Secret, Text,
 };
 use grant::Grant;
 use upstream::{BadBase, Client, Failure};

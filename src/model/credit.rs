@@ -2,7 +2,7 @@
 //!
 //! Text in, text out. Whether a message is our own, so that its credit may be taken off, is for the relay to know.
 
-use crate::model::{Message, Text};
+use super::{Message, Person, Text};
 
 /// The parts of a credit's pattern, `{author.name}: {text}` for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl Credit {
             .and_then(|text| text.split_once(self.between.as_str()));
         let Some((name, text)) = inner else { return };
         let (name, text): (Text, Text) = (name.into(), text.into());
-        message.author = crate::model::Person {
+        message.author = Person {
             name,
-            ..Default::default()
+            ..Person::default()
         };
         message.text = text;
     }
