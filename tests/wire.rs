@@ -93,6 +93,12 @@ to   = "local:slow"
     ))
 }
 
+/// What a clock on the wall shows, for times that Sabir chose.
+fn now_ms() -> u64 {
+    let since = std::time::UNIX_EPOCH.elapsed().unwrap();
+    u64::try_from(since.as_millis()).unwrap()
+}
+
 /// Runs what must not reach an upstream, and then shows that one valid send does.
 fn nothing_reaches_far(run: impl FnOnce(&Server)) {
     let upstream = Upstream::answering(FAR_MESSAGE);

@@ -115,6 +115,18 @@ impl Draft {
             unproven: false,
         })
     }
+
+    /// Who brings no session where one is needed is told of nothing else.
+    fn refuse_exchange(self, miss: Miss, exchange: &Exchange, index: usize) -> Box<Refusal> {
+        let session = exchange.session_member();
+        match session.filter(|_| self.credential.session.0.is_empty()) {
+            None => self.refuse(missed(miss), Some(index)),
+            Some(name) => Box::new(Refusal {
+                unproven: true,
+                ..*self.refuse(missed(Miss::Blank(name.into())), Some(index))
+            }),
+        }
+    }
 }
 
 impl Dialect {
@@ -187,15 +199,7 @@ impl Dialect {
                 )
             });
         if let Err(miss) = read {
-            // Who brings no session where one is needed is told of nothing else.
-            let session = exchange.session_member();
-            let session = session.filter(|_| draft.credential.session.0.is_empty());
-            let unproven = session.is_some();
-            let miss = session.map_or(miss, |name| Miss::Blank(name.into()));
-            return Err(Box::new(Refusal {
-                unproven,
-                ..*draft.refuse(missed(miss), Some(index))
-            }));
+            return Err(draft.refuse_exchange(miss, exchange, index));
         }
         for (source, given) in &exchange.given {
             if let Some(record) = draft.target().record(source.root) {

@@ -44,8 +44,15 @@ impl Gateway {
     }
 
     /// A list over every channel that the caller may read, newest last.
-    pub(super) async fn everywhere(&self, asked: &Asked<'_>, list: &List) -> Outcome {
-        let mut messages: Vec<Message> = Vec::new();
+    pub(super) async fn everywhere(&self, asked: &Asked<'_>, list: List) -> Outcome {
+        // What is skipped may all be in one channel, so each is asked for that much more.
+        let skip = list.window.offset.unwrap_or(0).max(0);
+        let window = Window {
+            limit: list.window.limit.map(|limit| limit.saturating_add(skip)),
+            offset: None,
+            ..list.window.clone()
+        };
+        let (mut messages, mut total) = (Vec::new(), Some(0));
         for seen in self.all_seen(asked).await? {
             let ids = &self.relay.shared.ids;
             let channel = ids
@@ -53,29 +60,27 @@ impl Gateway {
                 .await?;
             let one = Command::List(List {
                 channel,
+                window: window.clone(),
                 ..list.clone()
             });
             match self.one(asked, one).await {
-                Ok(Reply::Messages(page)) => messages.extend(page.messages),
+                Ok(Reply::Messages(page)) => {
+                    total = total.zip(page.window.total).map(|(sum, more)| sum + more);
+                    messages.extend(page.messages);
+                }
                 // A place without lists has nothing to add.
                 Err(fault) if fault.kind.is(Kind::Unsupported) => {}
                 outcome => return outcome,
             }
         }
         messages.sort_by_key(|message| message.created_at);
-        let limit = list
-            .window
-            .limit
-            .or(asked.profile.page_default.map(i64::from))
-            .unwrap_or(i64::MAX);
-        let skip = messages
-            .len()
-            .saturating_sub(usize::try_from(limit).unwrap_or(0));
-        let messages = messages.split_off(skip);
-        Ok(Reply::Messages(Messages {
-            messages,
-            window: list.window.clone(),
-        }))
+        pass_over(&mut messages, &list.window, skip);
+        cut(&mut messages, &list.window);
+        let window = Window {
+            total,
+            ..list.window
+        };
+        Ok(Reply::Messages(Messages { messages, window }))
     }
 
     async fn all_seen(&self, asked: &Asked<'_>) -> Result<Vec<Seen>, Fault> {
@@ -148,4 +153,30 @@ impl Gateway {
             }
         }
     }
+}
+
+/// Leaves what was asked for: an upstream may know no limit, or not keep to it.
+pub(super) fn cut(messages: &mut Vec<Message>, window: &Window) {
+    let Some(limit) = window.limit.and_then(|limit| usize::try_from(limit).ok()) else {
+        return;
+    };
+    if from_oldest(window) {
+        messages.truncate(limit);
+    } else {
+        messages.drain(..messages.len().saturating_sub(limit));
+    }
+}
+
+fn pass_over(messages: &mut Vec<Message>, window: &Window, skip: i64) {
+    let skip = usize::try_from(skip).map_or(messages.len(), |skip| skip.min(messages.len()));
+    if from_oldest(window) {
+        messages.drain(..skip);
+    } else {
+        messages.truncate(messages.len() - skip);
+    }
+}
+
+/// Does a list begin at its oldest end?
+fn from_oldest(window: &Window) -> bool {
+    window.order == Some(1) || (!window.after.is_empty() && window.before.is_empty())
 }

@@ -163,18 +163,15 @@ impl Gateway {
         Ok(author == asked.principal.person.id)
     }
 
-    /// Completes a message and checks it against the client's dialect; gives a list its length. The upstream's own
-    /// limits are checked by the relay, on the text as it will be sent.
+    /// Completes a message and checks it against the client's dialect. The upstream's own limits are checked by the
+    /// relay, on the text as it will be sent.
     fn sound(&self, asked: &Asked<'_>, command: &mut Command) -> Result<(), Fault> {
-        match command {
-            Command::Send(message) => {
-                asked.profile.check(message)?;
-                message.author = asked.principal.person.clone();
-                message.created_at.get_or_insert(asked.now);
-            }
-            Command::List(list) => asked.profile.bound(&mut list.window),
-            _ => {}
-        }
+        let Command::Send(message) = command else {
+            return Ok(());
+        };
+        asked.profile.check(message)?;
+        message.author = asked.principal.person.clone();
+        message.created_at.get_or_insert(asked.now);
         Ok(())
     }
 }

@@ -16,18 +16,18 @@ pub use carried::Carried;
 pub use crate::auth::letters;
 use crate::auth::{Auth, Caller, Principal};
 use crate::model::{
-    Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, Message, Messages, Outcome, Profile,
-    Reply, SealKeys, Secret, Text, Time, Window,
+    Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Message, Messages, Outcome,
+    Profile, Reply, SealKeys, Secret, Text, Time, Window,
 };
 use crate::relay::{Relay, Side};
 use crate::route::Routes;
-use pace::Spoke;
+use pace::Pace;
 
 /// What is decided at start and shared by all threads.
 pub struct Rules {
     pub auth: Auth,
     pub routes: Routes,
-    spoke: Spoke,
+    pace: Pace,
 }
 
 impl Rules {
@@ -35,7 +35,7 @@ impl Rules {
         Rules {
             auth,
             routes,
-            spoke: Spoke::default(),
+            pace: Pace::default(),
         }
     }
 }
@@ -70,6 +70,13 @@ impl Gateway {
         profile: &Profile,
     ) -> (Outcome, ReplyContext) {
         let now = envelope.arrival.now.unwrap_or_default();
+        let credential = &mut envelope.credential;
+        if let Command::SignIn(_) | Command::Register(_) = &envelope.command
+            && !(credential.password.0.is_empty() && credential.license.0.is_empty())
+        {
+            // Programs send the token that they have, and it may have run out: that is why they sign in.
+            credential.token = Secret::default();
+        }
         let caller = match self
             .rules
             .auth
@@ -80,7 +87,7 @@ impl Gateway {
         };
         caller.complete(&mut envelope.app);
         let outcome = match envelope.command.operation().effect() {
-            Effect::Session => Box::pin(self.session(envelope, &caller, profile, now)).await,
+            Effect::Session => self.session(envelope, &caller, profile, now).await,
             Effect::Read | Effect::Write => self.of_caller(envelope, &caller, profile, now).await,
         };
         (outcome, context(envelope, &caller))
@@ -156,17 +163,22 @@ impl Gateway {
             now,
         };
         match &envelope.command {
-            // Seldom asked, and of many steps: their futures stay out of the one that every request has.
             Command::ListChannels(_) => Box::pin(self.channels(&asked)).await,
-            // Where an unknown channel is an empty one, no channel is too.
-            Command::List(list) if list.channel.is_empty() && profile.lists_unknown => {
-                Ok(Reply::Messages(Messages::default()))
-            }
-            Command::List(list) if list.channel.is_empty() => {
-                Box::pin(self.everywhere(&asked, list)).await
-            }
+            Command::List(list) => self.list(&asked, list.clone()).await,
+            // Boxed like everything rare: it would swell the future of every other request.
             Command::SendMany(many) => Box::pin(self.many(&asked, &many.sends)).await,
             command => self.one(&asked, command.clone()).await,
+        }
+    }
+
+    /// A list, no longer than those of the client's dialect are.
+    async fn list(&self, asked: &Asked<'_>, mut list: List) -> Outcome {
+        asked.profile.bound(&mut list.window);
+        match list.channel.is_empty() {
+            // Where an unknown channel is an empty one, no channel is too.
+            true if asked.profile.lists_unknown => Ok(Reply::Messages(Messages::default())),
+            true => Box::pin(self.everywhere(asked, list)).await,
+            false => self.one(asked, Command::List(list)).await,
         }
     }
 
@@ -206,19 +218,21 @@ impl Gateway {
         };
         let turn = self.take_turn(asked, &located)?;
         let window = match &located.command {
-            Command::List(list) => list.window.clone(),
-            _ => Window::default(),
+            Command::List(list) => Some(list.window.clone()),
+            _ => None,
         };
         let upstream = &located.route.upstream;
         let outcome = self.relayed(asked, upstream, located.command).await;
-        if outcome
-            .as_ref()
-            .is_err_and(|fault| fault.kind != Kind::OutcomeUnknown)
-        {
-            self.give_back(turn);
+        let mut reply = match outcome {
+            Err(fault) if fault.kind != Kind::OutcomeUnknown => {
+                self.give_back(turn);
+                return Err(fault);
+            }
+            outcome => outcome?,
+        };
+        if let (Some(window), Reply::Messages(list)) = (&window, &mut reply) {
+            everywhere::cut(&mut list.messages, window);
         }
-        let mut reply = outcome?;
-        cut(&mut reply, &window);
         // Ids are known by the upstream's name of the channel; the client sees its own.
         rename(&mut reply, &located.route.channel);
         let ids = &self.relay.shared.ids;
@@ -327,21 +341,5 @@ fn rename(reply: &mut Reply, channel: &Text) {
         }
         Reply::Moderation(done) => done.channel = channel.clone(),
         _ => {}
-    }
-}
-
-/// Leaves of a list what was asked for: an upstream may know no limit, or not keep to it.
-fn cut(reply: &mut Reply, window: &Window) {
-    let limit = window.limit.and_then(|limit| usize::try_from(limit).ok());
-    let (Reply::Messages(list), Some(limit)) = (reply, limit) else {
-        return;
-    };
-    let from_oldest =
-        window.order == Some(1) || (!window.after.is_empty() && window.before.is_empty());
-    if from_oldest {
-        list.messages.truncate(limit);
-    } else {
-        list.messages
-            .drain(..list.messages.len().saturating_sub(limit));
     }
 }

@@ -1,7 +1,7 @@
-//! The pace of slow channels: one message per person and delay, whatever the dialect.
+//! The pace of channels that have one: so many seconds between two messages of one person.
 //!
-//! A turn is looked at before the message itself is, as services with slow channels have it; it is taken just before
-//! the message is sent, so that of two at once one is, and given back when nothing was sent.
+//! It is looked at before the message is, as services with slow channels do, and taken when the message is sent; what
+//! certainly was not sent gives it back. Kept in memory: after a start everybody may speak.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,28 +11,30 @@ use super::{Asked, Gateway};
 use crate::model::{ChannelRule, Command, Fault, Kind, LOCAL, Text, Time};
 use crate::route::Route;
 
-/// A person and a channel.
-type Key = (Text, Text);
-
-/// When each person last spoke in a channel that has a delay. No larger than accounts and applications times slow
+/// When each person last spoke in each channel that has a delay. No larger than accounts and applications times slow
 /// channels, all of which the operator has written down.
 #[derive(Default)]
-pub(super) struct Spoke(Mutex<HashMap<Key, Time>>);
+pub(super) struct Pace {
+    spoke: Mutex<HashMap<Place, Time>>,
+}
 
-/// A person's turn in a slow channel, and when the one before was.
+/// A person in a channel.
+type Place = (Text, Text);
+
+/// A person's turn to speak, and when the one before was.
 pub(super) struct Turn {
-    key: Key,
+    place: Place,
     before: Option<Time>,
 }
 
-impl Spoke {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Time>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Pace {
+    fn spoke(&self) -> MutexGuard<'_, HashMap<Place, Time>> {
+        self.spoke.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Gateway {
-    /// May the person speak again already?
+    /// May the person speak in this channel by now?
     ///
     /// # Errors
     /// `too_fast.channel`, with the seconds to wait.
@@ -41,15 +43,15 @@ impl Gateway {
         asked: &Asked<'_>,
         command: &Command,
         route: &Route,
-        channel: &str,
+        client_channel: &Text,
     ) -> Result<(), Fault> {
-        let Some((key, delay)) = self.pace(asked, command, route, channel) else {
-            return Ok(());
-        };
-        in_turn(self.rules.spoke.lock().get(&key), delay, asked.now)
+        match self.slow(asked, command, route, client_channel) {
+            Some((place, delay)) => over(self.rules.pace.spoke().get(&place), delay, asked.now),
+            None => Ok(()),
+        }
     }
 
-    /// Takes the person's turn.
+    /// Takes the person's turn, so that of two messages at once one is sent.
     ///
     /// # Errors
     /// As [`Gateway::paced`].
@@ -63,52 +65,56 @@ impl Gateway {
             route,
             client_channel,
         } = located;
-        let Some((key, delay)) = self.pace(asked, command, route, client_channel) else {
+        let Some((place, delay)) = self.slow(asked, command, route, client_channel) else {
             return Ok(None);
         };
-        let mut spoke = self.rules.spoke.lock();
-        in_turn(spoke.get(&key), delay, asked.now)?;
-        let before = spoke.insert(key.clone(), asked.now);
-        Ok(Some(Turn { key, before }))
+        let mut spoke = self.rules.pace.spoke();
+        over(spoke.get(&place), delay, asked.now)?;
+        let before = spoke.insert(place.clone(), asked.now);
+        Ok(Some(Turn { place, before }))
     }
 
-    /// Gives a turn back: nothing was sent.
+    /// Gives a turn back.
     pub(super) fn give_back(&self, turn: Option<Turn>) {
-        let Some(Turn { key, before }) = turn else {
+        let Some(Turn { place, before }) = turn else {
             return;
         };
-        let mut spoke = self.rules.spoke.lock();
+        let mut spoke = self.rules.pace.spoke();
         match before {
-            Some(before) => spoke.insert(key, before),
-            None => spoke.remove(&key),
+            Some(before) => spoke.insert(place, before),
+            None => spoke.remove(&place),
         };
     }
 
-    /// Under what the last message of the person in a slow channel is remembered, and the channel's delay.
-    fn pace(
+    fn slow(
         &self,
         asked: &Asked<'_>,
         command: &Command,
         route: &Route,
-        channel: &str,
-    ) -> Option<(Key, i64)> {
-        let slow = |rule: &&ChannelRule| rule.delay_s > 0 && matches!(command, Command::Send(_));
+        client_channel: &Text,
+    ) -> Option<(Place, i64)> {
+        if !matches!(command, Command::Send(_)) {
+            return None;
+        }
+        let rule = self
+            .rule(route, client_channel)
+            .filter(|rule| rule.delay_s > 0)?;
+        let place = (asked.principal.name.clone(), rule.name.clone());
+        Some((place, i64::from(rule.delay_s)))
+    }
+
+    /// The operator's rules of the channel that a command goes to.
+    pub(super) fn rule(&self, route: &Route, client_channel: &str) -> Option<&ChannelRule> {
         let local = &self.relay.shared.local;
-        let name = if route.upstream == LOCAL {
-            &route.channel
+        if route.upstream == LOCAL {
+            local.rule(&route.channel)
         } else {
-            channel
-        };
-        let rule = local.rule(name).filter(slow)?;
-        Some((
-            (asked.principal.name.clone(), rule.name.clone()),
-            i64::from(rule.delay_s),
-        ))
+            local.rule(client_channel)
+        }
     }
 }
 
-/// Is the delay over?
-fn in_turn(last: Option<&Time>, delay: i64, now: Time) -> Result<(), Fault> {
+fn over(last: Option<&Time>, delay: i64, now: Time) -> Result<(), Fault> {
     let free = last.map(|last| last.plus_seconds(delay));
     match free.filter(|free| now < *free) {
         None => Ok(()),

@@ -49,13 +49,15 @@ pub struct Exchange {
 }
 
 /// A request on its way.
-struct Visit {
+struct Visit<'d> {
     dialect: usize,
     door: usize,
     exchange: Option<usize>,
     envelope: Envelope,
     /// The command was understood, and can be told of in the reply.
     understood: bool,
+    /// The methods that the path has.
+    allow: &'d str,
 }
 
 impl Handler for Exchange {
@@ -76,8 +78,10 @@ impl Handler for Exchange {
             Found::Exchanges {
                 candidates,
                 segments,
+                allow,
                 ..
             } => {
+                visit.allow = allow;
                 let body = body.read(self.doors.body_bytes).await;
                 let incoming = |body| Incoming {
                     method: &parts.method,
@@ -173,7 +177,7 @@ impl Exchange {
         door: usize,
         parts: &http::request::Parts,
         peer: SocketAddr,
-    ) -> Visit {
+    ) -> Visit<'_> {
         let spoken = &self.doors.dialects[dialect];
         let text = |name: &str| {
             parts
@@ -213,13 +217,14 @@ impl Exchange {
             exchange: None,
             envelope,
             understood: false,
+            allow: "",
         }
     }
 
     /// Understands a request and has it carried out. The last value is true for a fixed reply.
     async fn understood(
         &self,
-        visit: &mut Visit,
+        visit: &mut Visit<'_>,
         incoming: &Incoming<'_>,
         candidates: &[usize],
     ) -> (Outcome, ReplyContext, bool) {
@@ -254,7 +259,14 @@ impl Exchange {
         }
     }
 
-    fn refused(&self, visit: &mut Visit, refusal: NotUnderstood) -> (Outcome, ReplyContext, bool) {
+    fn refused(
+        &self,
+        visit: &mut Visit<'_>,
+        mut refusal: NotUnderstood,
+    ) -> (Outcome, ReplyContext, bool) {
+        if refusal.fault.kind == Kind::Method {
+            refusal.fault.details.allow = visit.allow.into();
+        }
         let dialect = &self.doors.dialects[visit.dialect];
         visit.exchange = refusal.exchange;
         visit.envelope.app = refusal.app;
@@ -274,7 +286,7 @@ impl Exchange {
 
     fn reply(
         &self,
-        visit: Visit,
+        visit: Visit<'_>,
         mut outcome: Outcome,
         context: &ReplyContext,
         answered: bool,
@@ -326,7 +338,7 @@ impl Exchange {
 
     fn count(
         &self,
-        visit: &Visit,
+        visit: &Visit<'_>,
         operation: Option<Operation>,
         outcome: &Outcome,
         kind: Option<Kind>,

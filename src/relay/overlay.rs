@@ -35,14 +35,15 @@ impl Shared {
 }
 
 impl Relay {
-    /// Carries out what the upstream's dialect lacks. `None`: the upstream is to be asked.
+    /// Carries out what the upstream's dialect lacks. `None`: the upstream is to be asked. Boxed, because it is rare and
+    /// would swell the future of every other command.
     pub(super) async fn emulate(&self, ask: &Ask<'_>, command: &Command) -> Option<Outcome> {
         let dialect = self.dialect(&self.shared.upstreams[ask.at]);
         match command {
             Command::Get(get) if dialect.calls(Operation::List) => {
-                Some(self.found_in_list(ask, get).await)
+                Some(Box::pin(self.found_in_list(ask, get)).await)
             }
-            Command::MarkSeen(mark) => Some(self.marked_beside(ask, mark).await),
+            Command::MarkSeen(mark) => Some(Box::pin(self.marked_beside(ask, mark)).await),
             Command::FindChannel(find) => {
                 // What the dialect cannot describe still has its name.
                 let channel = Channel {
