@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "wire/closed.rs"]
+mod closed;
 #[path = "wire/keyauth.rs"]
 mod keyauth;
 #[path = "wire/rooms.rs"]

@@ -15,6 +15,7 @@ use crate::store::{SessionRow, StoreError};
 /// A session in force.
 #[derive(Clone, Debug)]
 pub struct Session {
+    pub kind: Kept,
     /// Empty until somebody signs in.
     pub account: Text,
     pub application: Text,
@@ -23,9 +24,28 @@ pub struct Session {
     pub expires: Option<Time>,
 }
 
+/// What a client was given. The one is never taken for the other: a session is its program's alone, a token its
+/// person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Session,
+    Token,
+}
+
+impl Kept {
+    fn name(self) -> &'static str {
+        match self {
+            Kept::Session => "session",
+            Kept::Token => "token",
+        }
+    }
+}
+
 impl Session {
     pub fn from_row(row: SessionRow) -> Session {
+        let token = row.kind == Kept::Token.name();
         Session {
+            kind: if token { Kept::Token } else { Kept::Session },
             account: row.account,
             application: row.application,
             key: Secret(row.data),
@@ -37,7 +57,7 @@ impl Session {
     fn row(&self, hash: Text) -> SessionRow {
         SessionRow {
             id: hash,
-            kind: "session".into(),
+            kind: self.kind.name().into(),
             account: self.account.clone(),
             application: self.application.clone(),
             data: self.key.0.clone(),
@@ -109,6 +129,7 @@ impl Auth {
         let id = token::letters(profile.session_length as usize).map_err(internal)?;
         let lifetime = i64::from(profile.session_seconds);
         let session = Session {
+            kind: Kept::Session,
             account: Text::default(),
             application: application.name.clone(),
             key: Secret(open.key.clone()),
@@ -235,6 +256,7 @@ impl Auth {
             .as_ref()
             .map(|application| application.name.clone());
         let session = Session {
+            kind: Kept::Token,
             account: account.name.clone(),
             application: application.unwrap_or_default(),
             key: Secret::default(),

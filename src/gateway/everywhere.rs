@@ -91,10 +91,14 @@ impl Gateway {
             .visible(&asked.envelope.dialect, asked.application)
         {
             let seen = self.seen(asked, source).await?;
-            all.extend(
-                seen.into_iter()
-                    .filter(|seen| asked.principal.reaches(&seen.name)),
-            );
+            all.extend(seen.into_iter().filter(|seen| {
+                self.is_open(
+                    asked.principal,
+                    &seen.upstream,
+                    &seen.channel.id,
+                    &seen.name,
+                )
+            }));
         }
         Ok(all)
     }

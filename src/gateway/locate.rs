@@ -4,8 +4,9 @@
 //! that is closed to the caller does not exist for it, in every dialect, with the same fault.
 
 use super::{Asked, Gateway};
-use crate::model::{Command, Effect, Fault, Kind, LOCAL, Text};
-use crate::relay::unknown_message;
+use crate::auth::Principal;
+use crate::model::{ChannelRule, Command, Effect, Fault, Kind, LOCAL, Text};
+use crate::relay::{Native, NativeKind, unknown_message};
 use crate::route::Route;
 
 /// A command, once its channel is found.
@@ -38,6 +39,7 @@ impl Gateway {
             None => self.by_channel(asked, &mut command)?,
         };
         let (route, client_channel) = found;
+        self.person(asked, &mut command, &route).await?;
         self.allowed(asked, &command, &route, &client_channel)
             .await?;
         self.paced(asked, &command, &route, &client_channel)?;
@@ -82,7 +84,8 @@ impl Gateway {
         let Some(id) = message_of(command).filter(|id| !id.is_empty()) else {
             return Ok(None);
         };
-        let Some(native) = self.relay.shared.ids.thing(asked.profile.ids, id).await? else {
+        let native = self.relay.shared.ids.thing(asked.profile.ids, id).await?;
+        let Some(native) = native.filter(|native| native.kind == NativeKind::Message) else {
             // Ids that are given out as they are: of `local`, or where a route says so.
             if !named.is_empty() {
                 return Ok(None);
@@ -109,10 +112,54 @@ impl Gateway {
         let (routes, dialect) = (&self.rules.routes, &asked.envelope.dialect);
         let client_channel = routes
             .client_channel(dialect, asked.application, upstream, channel)
-            .filter(|name| asked.principal.reaches(name))
+            .filter(|name| self.is_open(asked.principal, upstream, channel, name))
             .ok_or_else(|| unknown_message(id))?;
         let route = routes.select(dialect, asked.application, &client_channel)?;
         Ok((route, client_channel))
+    }
+
+    /// Does this channel of an upstream exist for a caller, who calls it so?
+    pub(super) fn is_open(
+        &self,
+        principal: &Principal,
+        upstream: &str,
+        there: &str,
+        name: &str,
+    ) -> bool {
+        let exists = upstream != LOCAL || self.relay.shared.local.has(there);
+        // Members are people; a program that acts for nobody is held by its own channels alone.
+        let admits = |rule: &ChannelRule| {
+            rule.members.is_empty()
+                || principal.account.is_none()
+                || rule.members.contains(&principal.name)
+        };
+        exists && principal.reaches(name) && self.rule(upstream, there, name).is_none_or(admits)
+    }
+
+    /// The operator's rules of a channel: by its name in `local`, or else by the name that clients have for it.
+    pub(super) fn rule(&self, upstream: &str, there: &str, name: &str) -> Option<&ChannelRule> {
+        let local = &self.relay.shared.local;
+        local.rule(if upstream == LOCAL { there } else { name })
+    }
+
+    /// A command that carries a person's id names it as the upstream does.
+    async fn person(
+        &self,
+        asked: &Asked<'_>,
+        command: &mut Command,
+        route: &Route,
+    ) -> Result<(), Fault> {
+        let Some(id) = person_of(command).filter(|id| !id.is_empty()) else {
+            return Ok(());
+        };
+        let native = self.relay.shared.ids.thing(asked.profile.ids, id).await?;
+        let person = |native: &Native| {
+            native.kind == NativeKind::Person && native.upstream == route.upstream
+        };
+        if let Some(native) = native.filter(person) {
+            *id = native.id;
+        }
+        Ok(())
     }
 
     /// May the caller do this here?
@@ -124,13 +171,23 @@ impl Gateway {
         channel: &Text,
     ) -> Result<(), Fault> {
         let principal = asked.principal;
-        let exists = channel.is_empty()
-            || route.upstream != LOCAL
-            || self.relay.shared.local.has(&route.channel);
-        if !channel.is_empty() && (!principal.reaches(channel) || !exists) {
+        if !channel.is_empty() && !self.is_open(principal, &route.upstream, &route.channel, channel)
+        {
             return Err(Fault::client(Kind::Channel, "no such channel").value(channel.clone()));
         }
         let may = match (command.operation().effect(), command) {
+            // What people mark for themselves is a part of reading.
+            (
+                _,
+                Command::MarkSeen(_)
+                | Command::MarkChannelSeen(_)
+                | Command::ToggleStar(_)
+                | Command::TogglePin(_)
+                | Command::ToggleArchive(_),
+            ) => principal.may.read,
+            (_, Command::SetPresence(set)) => {
+                principal.may.moderate || set.person == principal.person.id
+            }
             (_, Command::Moderate(_)) => principal.may.moderate,
             (_, Command::Delete(delete)) => {
                 principal.may.moderate
@@ -191,6 +248,18 @@ fn channel_of(command: &mut Command) -> Option<&mut Text> {
         Command::MarkChannelSeen(asked) => &mut asked.channel,
         Command::Delete(asked) => &mut asked.channel,
         Command::Moderate(asked) => &mut asked.channel,
+        _ => return None,
+    })
+}
+
+/// The person that a command is about.
+fn person_of(command: &mut Command) -> Option<&mut Text> {
+    Some(match command {
+        Command::List(asked) => &mut asked.author,
+        Command::GetPerson(asked) => &mut asked.id,
+        Command::SetPresence(asked) => &mut asked.person,
+        Command::Moderate(asked) => &mut asked.person,
+        Command::FindChannel(asked) => &mut asked.owner,
         _ => return None,
     })
 }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::locate::Located;
 use super::{Asked, Gateway};
-use crate::model::{ChannelRule, Command, Fault, Kind, LOCAL, Text, Time};
+use crate::model::{Command, Fault, Kind, Text, Time};
 use crate::route::Route;
 
 /// When each person last spoke in each channel that has a delay. No larger than accounts and applications times slow
@@ -97,20 +97,10 @@ impl Gateway {
             return None;
         }
         let rule = self
-            .rule(route, client_channel)
+            .rule(&route.upstream, &route.channel, client_channel)
             .filter(|rule| rule.delay_s > 0)?;
         let place = (asked.principal.name.clone(), rule.name.clone());
         Some((place, i64::from(rule.delay_s)))
-    }
-
-    /// The operator's rules of the channel that a command goes to.
-    pub(super) fn rule(&self, route: &Route, client_channel: &str) -> Option<&ChannelRule> {
-        let local = &self.relay.shared.local;
-        if route.upstream == LOCAL {
-            local.rule(&route.channel)
-        } else {
-            local.rule(client_channel)
-        }
     }
 }
 

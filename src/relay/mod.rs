@@ -23,6 +23,8 @@ pub use grant::Granted;
 pub use ids::{Ids, Side, unknown_message};
 pub use local::Local;
 
+pub use crate::store::{Native, NativeKind};
+
 use crate::dialect::client::{Call, Understood, Unsayable};
 use crate::dialect::{Dialect, exchange::SealKey};
 use crate::metrics::{Class, Metrics};

@@ -47,13 +47,14 @@ impl Local {
                 }))
             }
             Command::SetPresence(set) => {
-                self.store
-                    .set_presence(LOCAL, &set.person, &set.presence)
-                    .await
-                    .map_err(unavailable)?;
+                // The person is looked for first: what nobody is must not be kept.
                 let mut person = self
                     .person(&set.person, "")
                     .ok_or_else(|| no_person(&set.person))?;
+                self.store
+                    .set_presence(LOCAL, &person.id, &set.presence)
+                    .await
+                    .map_err(unavailable)?;
                 person.presence = set.presence.clone();
                 Ok(Reply::OnePerson(OnePerson { person }))
             }
