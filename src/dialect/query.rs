@@ -21,32 +21,43 @@ pub struct NotUtf8;
 /// A name and its value.
 pub type Pair<'t> = (Cow<'t, str>, Cow<'t, str>);
 
-/// Decodes the pairs of a query string or an urlencoded body.
+/// Reads a query string or an urlencoded body as an object of texts.
 ///
 /// # Errors
 /// A name or a value is not UTF-8.
-pub fn pairs(text: &str) -> Result<Vec<Pair<'_>>, NotUtf8> {
-    text.split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decode(name)?, decode(value)?))
-        })
-        .collect()
+pub fn plain(text: &str) -> Result<Tape<'_>, NotUtf8> {
+    if text.is_empty() {
+        return Ok(Tape::default());
+    }
+    let separators = text.bytes().filter(|byte| *byte == b'&').count();
+    Tape::of_pairs(pairs(text), separators + 1)
+}
+
+/// The decoded pairs of a query string or an urlencoded body.
+fn pairs(text: &str) -> impl Iterator<Item = Result<Pair<'_>, NotUtf8>> {
+    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Ok((decode(name)?, decode(value)?))
+    })
 }
 
 /// `+` is a blank; a `%` that begins no escape stands for itself, as in bodies that were never escaped.
 fn decode(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
-    if !text.contains(['%', '+']) {
+    let bytes = text.as_bytes();
+    if memchr::memchr2(b'%', b'+', bytes).is_none() {
         return Ok(Cow::Borrowed(text));
     }
-    let blanks = text.replace('+', " ");
-    Ok(Cow::Owned(
-        percent_decode_str(&blanks)
-            .decode_utf8()
-            .map_err(|_| NotUtf8)?
-            .into_owned(),
-    ))
+    if memchr::memchr(b'%', bytes).is_none() {
+        return Ok(Cow::Owned(text.replace('+', " ")));
+    }
+    let blanks: Vec<u8> = bytes
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
+    let decoded = percent_encoding::percent_decode(&blanks).collect();
+    String::from_utf8(decoded)
+        .map(Cow::Owned)
+        .map_err(|_| NotUtf8)
 }
 
 /// Decodes one segment of a path, where `+` stands for itself.
@@ -58,9 +69,16 @@ pub fn segment(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
 }
 
 /// Reads pairs as the trees of values that Feathers clients spell.
-pub fn feathers(pairs: Vec<Pair<'_>>) -> Tape<'static> {
+///
+/// # Errors
+/// A name or a value is not UTF-8.
+pub fn feathers(text: &str) -> Result<Tape<'static>, NotUtf8> {
+    if text.is_empty() {
+        return Ok(Tape::default());
+    }
     let mut root = Tree::Object(Vec::new());
-    for (name, value) in pairs {
+    for pair in pairs(text) {
+        let (name, value) = pair?;
         let steps: Vec<&str> = name
             .split('[')
             .map(|step| step.trim_end_matches(']'))
@@ -70,7 +88,7 @@ pub fn feathers(pairs: Vec<Pair<'_>>) -> Tape<'static> {
         }
     }
     coerce(&mut root);
-    root.into_tape()
+    Ok(root.into_tape())
 }
 
 /// Would a text be read as a value of another type?
