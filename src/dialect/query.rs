@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode, percent_decode_str};
 
 use super::tape::{Tape, Tree};
 
@@ -33,28 +33,49 @@ pub fn plain(text: &str) -> Result<Tape<'_>, NotUtf8> {
     Tape::of_pairs(pairs(text), separators + 1)
 }
 
-/// The decoded pairs of a query string or an urlencoded body.
+/// The decoded pairs of a query string or an urlencoded body, found in one pass.
 fn pairs(text: &str) -> impl Iterator<Item = Result<Pair<'_>, NotUtf8>> {
-    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Ok((decode(name)?, decode(value)?))
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches('&');
+        let (mut equals, mut coded) = (None, false);
+        let mut end = rest.len();
+        for (at, byte) in rest.bytes().enumerate() {
+            match byte {
+                b'&' => {
+                    end = at;
+                    break;
+                }
+                b'=' if equals.is_none() => equals = Some(at),
+                b'%' | b'+' => coded = true,
+                _ => {}
+            }
+        }
+        let name = &rest[..equals.unwrap_or(end)];
+        let value = equals.map_or("", |at| &rest[at + 1..end]);
+        let empty = rest.is_empty();
+        rest = &rest[end..];
+        (!empty).then(|| pair(name, value, coded))
     })
+}
+
+fn pair<'t>(name: &'t str, value: &'t str, coded: bool) -> Result<Pair<'t>, NotUtf8> {
+    if !coded {
+        return Ok((Cow::Borrowed(name), Cow::Borrowed(value)));
+    }
+    Ok((decode(name)?, decode(value)?))
 }
 
 /// `+` is a blank; a `%` that begins no escape stands for itself, as in bodies that were never escaped.
 fn decode(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
-    let bytes = text.as_bytes();
-    if memchr::memchr2(b'%', b'+', bytes).is_none() {
+    if !text.contains(['%', '+']) {
         return Ok(Cow::Borrowed(text));
     }
-    if memchr::memchr(b'%', bytes).is_none() {
-        return Ok(Cow::Owned(text.replace('+', " ")));
-    }
-    let blanks: Vec<u8> = bytes
-        .iter()
-        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+    let blanks: Vec<u8> = text
+        .bytes()
+        .map(|byte| if byte == b'+' { b' ' } else { byte })
         .collect();
-    let decoded = percent_encoding::percent_decode(&blanks).collect();
+    let decoded = percent_decode(&blanks).collect();
     String::from_utf8(decoded)
         .map(Cow::Owned)
         .map_err(|_| NotUtf8)
