@@ -1,24 +1,19 @@
 //! The command line: what a person asks of the program, and what it says back.
+//!
+//! It reads words and prints words; what is asked is done by `app`. Mistakes in a file are shown with their places,
+//! everything else that goes wrong is one line on standard error and exit code 1.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 
-use crate::app::{self, Parts};
+use crate::app::{self, operate};
 use crate::config::{Config, ConfigError, Draft};
 use crate::dialect::Dialect;
-use crate::gateway::Carried;
-use crate::model::{
-    Arrival, Command, List, Message, Messages, OneMessage, Operation, Person, Reply, Time, Window,
-};
-use crate::relay::Relay;
-use crate::route::LOCAL;
-use crate::store::{Sqlite, Store};
 
 /// Sabir answers one chat API with another: point a client at it, and another chat service carries out what it asks.
 ///
@@ -105,29 +100,15 @@ fn run(arguments: &Arguments) -> Result<()> {
         Asked::Serve => serve(&config, dialects),
         Asked::Check => check(&config, dialects),
         Asked::Send { to, text } => {
-            let message = Message {
-                text: text.as_str().into(),
-                ..Message::default()
-            };
-            operate(&config, dialects, to, |channel, now| {
-                Command::Send(Message {
-                    channel: channel.into(),
-                    created_at: Some(now),
-                    ..message
-                })
-            })
+            println!("{}", operate::send(&config, dialects, to, text)?);
+            Ok(())
         }
-        Asked::List { from, limit } => operate(&config, dialects, from, |channel, _| {
-            let window = Window {
-                limit: Some(i64::from(*limit)),
-                ..Window::default()
-            };
-            Command::List(List {
-                channel: channel.into(),
-                window,
-                ..List::default()
-            })
-        }),
+        Asked::List { from, limit } => {
+            for line in operate::list(&config, dialects, from, *limit)? {
+                println!("{line}");
+            }
+            Ok(())
+        }
         Asked::Dialects => Ok(()),
     }
 }
@@ -138,6 +119,7 @@ fn serve(config: &Config, dialects: Vec<Dialect>) -> Result<()> {
             tracing_subscriber::EnvFilter::try_from_env("SABIR_LOG")
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let examples = if config.demonstration {
@@ -165,6 +147,10 @@ fn serve(config: &Config, dialects: Vec<Dialect>) -> Result<()> {
 }
 
 /// Waits for the first signal to stop; the second ends the process at once.
+#[expect(
+    clippy::exit,
+    reason = "a person who asks twice does not want to wait for what is in flight"
+)]
 fn until_told_to_stop() -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -249,160 +235,16 @@ fn show_dialects(dialects: &[Dialect]) -> Result<()> {
     Ok(())
 }
 
-/// Builds everything that serving would build, runs nothing, and shows what goes with what.
+/// Shows what goes with what, once everything that serving would build has been built.
 fn check(config: &Config, dialects: Vec<Dialect>) -> Result<()> {
-    let store = Scratch::open()?;
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let parts = runtime.block_on(app::build_on(store.store.clone(), config, dialects))?;
     let mut out = std::io::stdout().lock();
+    let places = operate::pairs(config, dialects)?;
     writeln!(out, "The configuration is right.")?;
-    let names = std::iter::once(LOCAL).chain(config.upstreams.keys().map(|name| name.as_str()));
-    for upstream in names {
-        writeln!(out, "\nAt {upstream}:")?;
-        for (index, dialect) in parts.doors.dialects.iter().enumerate() {
-            if config.listen.dialects.has(&dialect.name)
-                && parts.doors.dialects[index].serves(Operation::Send)
-            {
-                writeln!(
-                    out,
-                    "  {:<8} {}",
-                    dialect.name,
-                    pair(&parts, dialect, upstream)
-                )?;
-            }
+    for place in places {
+        writeln!(out, "\nAt {}:", place.upstream)?;
+        for pair in place.pairs {
+            writeln!(out, "  {:<8} {}", pair.dialect, pair.what)?;
         }
     }
     Ok(())
-}
-
-/// What clients of a dialect can ask of an upstream, and what not.
-fn pair(parts: &Parts, dialect: &Dialect, upstream: &str) -> String {
-    let mut ways: [(Carried, Vec<&str>); 3] = [
-        (Carried::Native, Vec::new()),
-        (Carried::Emulated, Vec::new()),
-        (Carried::Refused, Vec::new()),
-    ];
-    for operation in Operation::ALL
-        .iter()
-        .filter(|operation| dialect.serves(**operation))
-    {
-        let carried = Carried::of(&parts.shared, upstream, *operation);
-        if let Some((_, names)) = ways.iter_mut().find(|(way, _)| Some(*way) == carried) {
-            names.push(operation.name());
-        }
-    }
-    let told = ways.iter().filter(|(_, names)| !names.is_empty());
-    told.map(|(way, names)| format!("{}: {}", way.name(), names.join(" ")))
-        .collect::<Vec<_>>()
-        .join("; ")
-}
-
-/// Carries out one command for the operator and shows what comes of it.
-fn operate(
-    config: &Config,
-    dialects: Vec<Dialect>,
-    place: &str,
-    command: impl FnOnce(&str, Time) -> Command,
-) -> Result<()> {
-    let (upstream, channel) = place
-        .split_once(':')
-        .ok_or_else(|| anyhow!("`{place}` is not UPSTREAM:CHANNEL"))?;
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let scratch;
-        let parts = if upstream == LOCAL {
-            app::build(config, dialects).await?
-        } else {
-            scratch = Scratch::open()?;
-            app::build_on(scratch.store.clone(), config, dialects).await?
-        };
-        let now = Time(jiff::Timestamp::now().as_microsecond());
-        let arrival = Arrival {
-            id: uuid::Uuid::now_v7().simple().to_string().into(),
-            now: Some(now),
-            ..Arrival::default()
-        };
-        let operator = Person {
-            id: "sabir".into(),
-            name: "sabir".into(),
-            ..Person::default()
-        };
-        let mut command = command(channel, now);
-        let outcome = match parts.shared.find(upstream) {
-            None if upstream == LOCAL => {
-                if let Command::Send(message) = &mut command {
-                    message.author = operator.clone();
-                }
-                parts.shared.local.carry_out(&command, &operator).await
-            }
-            None => {
-                let known: Vec<&str> = config.upstreams.keys().map(|name| name.as_str()).collect();
-                bail!(
-                    "there is no upstream {upstream}; known: local {}",
-                    known.join(" ")
-                )
-            }
-            Some(at) => {
-                Relay::new(parts.shared.clone())?
-                    .call(at, command, &arrival, "sabir", None)
-                    .await
-            }
-        };
-        show(outcome.map_err(|fault| anyhow!("{fault}"))?)
-    })
-}
-
-fn show(reply: Reply) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    let messages = match reply {
-        Reply::OneMessage(OneMessage { message }) => {
-            writeln!(
-                out,
-                "sent{}{}",
-                if message.id.is_empty() { "" } else { ", id " },
-                message.id
-            )?;
-            return Ok(());
-        }
-        Reply::Messages(Messages { messages, .. }) => messages,
-        _ => Vec::new(),
-    };
-    for message in messages {
-        let at = message
-            .created_at
-            .and_then(|time| jiff::Timestamp::from_second(time.seconds()).ok());
-        let at = at.map(|at| at.to_string()).unwrap_or_default();
-        let author = if message.author.name.is_empty() {
-            &message.author.id
-        } else {
-            &message.author.name
-        };
-        writeln!(out, "{at}  {author}: {}", message.text)?;
-    }
-    Ok(())
-}
-
-/// A store for a command that keeps nothing; it is gone afterwards.
-struct Scratch {
-    store: Arc<dyn Store>,
-    folder: PathBuf,
-}
-
-impl Scratch {
-    fn open() -> Result<Scratch> {
-        let folder = std::env::temp_dir().join(format!("sabir-{}", uuid::Uuid::now_v7().simple()));
-        std::fs::create_dir(&folder)
-            .with_context(|| format!("cannot make {}", folder.display()))?;
-        let store: Arc<dyn Store> = Arc::new(Sqlite::open(crate::store::Config::new(
-            folder.join("scratch.db"),
-        ))?);
-        Ok(Scratch { store, folder })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Left behind, it is a few kilobytes in the folder for such things.
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
 }

@@ -7,10 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::model::{Fault, Kind, Text, lower};
-
-/// The upstream that is Sabir's own store.
-pub const LOCAL: &str = "local";
+use crate::model::{Fault, Kind, LOCAL, Text, lower};
 
 /// One `[[route]]`: what it is for, and where that goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +44,7 @@ pub struct Target {
 }
 
 /// The choice for one command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     pub upstream: Text,
     /// The channel as the upstream calls it.

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use sabir::config::{Channels, Config, ConfigError, Draft, Offer};
+use sabir::auth::Channels;
+use sabir::config::{Config, ConfigError, Draft, Offer};
 use sabir::model::{Secret, Text};
 use sabir::route::{Pattern, Target};
 

@@ -1,4 +1,7 @@
 //! Who may call, as the operator wrote it down.
+//!
+//! Plain values: `config` makes them, `auth` asks them. What a caller may do is an account's word and an application's,
+//! and both must allow it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

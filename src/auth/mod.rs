@@ -17,7 +17,7 @@ pub use token::{NoRandomness, letters};
 
 use crate::model::{App, Credential, Fault, Kind, Person, Secret, Text, Time};
 use crate::store::{Store, StoreError};
-use session::Session;
+use session::{Kept, Session};
 
 /// The accounts and applications, and the sessions in force.
 pub struct Auth {
@@ -237,7 +237,7 @@ impl Auth {
         let hash = token::hash(id);
         let session = self
             .in_force(&hash, now)
-            .filter(|session| session.application == name);
+            .filter(|session| session.kind == Kept::Session && session.application == name);
         let Some(session) = session else {
             return Err(Fault::client(Kind::Session, "no such session"));
         };
@@ -258,7 +258,11 @@ impl Auth {
         now: Time,
     ) -> Result<Caller, Fault> {
         let hash = token::hash(given);
-        let issued = self.in_force(&hash, now);
+        let issued = self
+            .in_force(&hash, now)
+            .filter(|issued| issued.kind != Kept::Session);
+        // What the program might do that the token was made for is all that it is good for.
+        let application = application.or_else(|| self.named(&issued.as_ref()?.application));
         let account = match (&issued, self.by_token.get(&hash)) {
             (Some(session), _) => self.account_named(&session.account),
             (None, Some(at)) => self.accounts.get(*at),
@@ -280,8 +284,8 @@ impl Auth {
             account,
             application.as_deref().or(program.map(|known| &**known)),
         );
-        principal.may.send &= issued.as_ref().is_none_or(|session| session.sends);
-        principal.may.moderate &= issued.as_ref().is_none_or(|session| session.sends);
+        principal.may.send &= issued.as_ref().is_none_or(|session| session.sends());
+        principal.may.moderate &= issued.as_ref().is_none_or(|session| session.sends());
         Ok(Caller {
             application,
             session: issued.map(|_| hash),
@@ -305,6 +309,13 @@ impl Auth {
             }),
             None => Err(Fault::client(Kind::Application, "the secret is not known")),
         }
+    }
+
+    fn named(&self, name: &str) -> Option<Arc<Application>> {
+        let mut known = self.applications.iter();
+        known
+            .find(|application| !name.is_empty() && application.name == name)
+            .cloned()
     }
 
     fn account_named(&self, name: &str) -> Option<&Arc<Account>> {

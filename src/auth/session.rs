@@ -15,35 +15,57 @@ use crate::store::{SessionRow, StoreError};
 /// A session in force.
 #[derive(Clone, Debug)]
 pub struct Session {
+    pub kind: Kept,
     /// Empty until somebody signs in.
     pub account: Text,
     pub application: Text,
     pub key: Secret,
     pub created: Time,
     pub expires: Option<Time>,
-    /// A token's scope may leave out sending.
-    pub sends: bool,
 }
 
-/// How the store calls a session that may not send.
-const READER: &str = "reader";
+/// What a client was given. The one is never taken for the other: a session is its program's alone, a token its
+/// person's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Session,
+    Token,
+    /// A token whose scope leaves out sending.
+    Reader,
+}
+
+impl Kept {
+    fn name(self) -> &'static str {
+        match self {
+            Kept::Session => "session",
+            Kept::Token => "token",
+            Kept::Reader => "reader",
+        }
+    }
+}
 
 impl Session {
     pub fn from_row(row: SessionRow) -> Session {
+        let kinds = [Kept::Token, Kept::Reader];
+        let kind = kinds.into_iter().find(|kind| row.kind == kind.name());
         Session {
+            kind: kind.unwrap_or(Kept::Session),
             account: row.account,
             application: row.application,
             key: Secret(row.data),
             created: row.created,
             expires: row.expires,
-            sends: row.kind != READER,
         }
+    }
+
+    pub fn sends(&self) -> bool {
+        self.kind != Kept::Reader
     }
 
     fn row(&self, hash: Text) -> SessionRow {
         SessionRow {
             id: hash,
-            kind: if self.sends { "session" } else { READER }.into(),
+            kind: self.kind.name().into(),
             account: self.account.clone(),
             application: self.application.clone(),
             data: self.key.0.clone(),
@@ -113,12 +135,12 @@ impl Auth {
         let id = token::letters(profile.session_length as usize).map_err(internal)?;
         let lifetime = i64::from(profile.session_seconds);
         let session = Session {
+            kind: Kept::Session,
             account: Text::default(),
             application: application.name.clone(),
             key: Secret(open.key.clone()),
             created: now,
             expires: Some(now.plus_seconds(lifetime)),
-            sends: true,
         };
         let told = Told {
             id: id.clone(),
@@ -248,12 +270,12 @@ impl Auth {
             .as_ref()
             .map(|application| application.name.clone());
         let session = Session {
+            kind: if sends { Kept::Token } else { Kept::Reader },
             account: account.name.clone(),
             application: application.unwrap_or_default(),
             key: Secret::default(),
             created: now,
             expires,
-            sends,
         };
         self.keep(token::hash(&token), session).await?;
         Ok(Reply::Session(Told {

@@ -1,4 +1,7 @@
 //! Tokens and session ids: made of random bytes, and known again by their hash alone.
+//!
+//! Nothing here knows whose they are. A secret that was given is compared without telling, by the time that takes, how
+//! far it agrees.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,6 @@
 //! `[listen]`, `[store]` and `mappings`: where Sabir is reached, what it offers there, and where it keeps things.
+//!
+//! Addresses and names are checked here; whether an address is free is found out when it is bound.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

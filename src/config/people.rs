@@ -1,4 +1,7 @@
 //! Who may call, and what `local` keeps: `[[account]]`, `[[application]]` and `[[channel]]`.
+//!
+//! The values that come out are `auth`'s and the model's own types. What names one of them twice, or names one that is
+//! not there, is found here.
 
 use std::collections::BTreeMap;
 

@@ -1,11 +1,12 @@
 //! `[[route]]`: the rules that lead from a client's channel to an upstream's.
+//!
+//! Text becomes rules here, and rules that would be equally precise are refused. Which rule wins is decided by `route`.
 
 use super::Reading;
 use super::notes::{At, Place};
 use super::table::Table;
-use crate::model::Text;
-use crate::model::lower;
-use crate::route::{LOCAL, Pattern, RouteRule, Target};
+use crate::model::{LOCAL, Text, lower};
+use crate::route::{Pattern, RouteRule, Target};
 
 impl Reading<'_> {
     pub(super) fn routes(&self, top: &mut Table<'_>) -> Vec<RouteRule> {

@@ -1,4 +1,6 @@
 //! `[upstream.NAME]`: a chat service that Sabir calls, and how it is to be called.
+//!
+//! Whether the dialect has the door that is named, and whether the service can be reached, is not known here.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,8 +11,7 @@ use super::Reading;
 use super::notes::{At, Place};
 use super::table::Table;
 use super::tree::Node;
-use crate::model::{App, Credential, Secret, Text};
-use crate::route::LOCAL;
+use crate::model::{App, Credential, Credit, LOCAL, Secret, Text};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
@@ -27,7 +28,7 @@ pub struct Upstream {
     /// The program's secret, which checks the seal on replies.
     pub app_secret: Secret,
     /// How an author is named when Sabir's own credential speaks for all. None: not at all.
-    pub credit: Option<Text>,
+    pub credit: Option<Credit>,
     pub connect: Duration,
     pub deadline: Duration,
     /// Connections at most.
@@ -169,33 +170,16 @@ impl Reading<'_> {
         (app, secret.unwrap_or_default())
     }
 
-    /// A credit must be such that it can be taken off again, and so holds the text once.
-    fn credit(&self, table: &mut Table<'_>) -> Option<Text> {
-        const NAMES: &[&str] = &["author.name", "author.display", "author.id", "text"];
-        let credit = table.text("credit")?;
-        let mut texts = 0;
-        for part in credit.value.split('{').skip(1) {
-            let name = part.split_once('}').map(|(name, _)| name);
-            match name {
-                Some("text") => texts += 1,
-                Some(name) if NAMES.contains(&name) => {}
-                _ => {
-                    let message = match name {
-                        Some(name) => format!("a credit has no `{{{name}}}`"),
-                        None => "a `{` is never closed".to_owned(),
-                    };
-                    let help = "a credit is made of {author.name}, {author.display}, {author.id} and {text}";
-                    self.notes.at(credit.place, message, help);
-                    return None;
-                }
-            }
+    /// A credit must be such that it can be taken off again.
+    fn credit(&self, table: &mut Table<'_>) -> Option<Credit> {
+        let pattern = table.text("credit")?;
+        let credit = Credit::parse(&pattern.value);
+        if credit.is_none() {
+            let message = format!("`{}` is no credit", pattern.value);
+            let help = "a credit is {author.name}, something between, and {text}: \"{author.name}: {text}\"";
+            self.notes.at(pattern.place, message, help);
         }
-        if texts != 1 {
-            let message = "a credit must hold {text} exactly once";
-            let help = "like \"{author.name}: {text}\"";
-            self.notes.at(credit.place, message, help);
-        }
-        Some(credit.value)
+        credit
     }
 
     /// Credentials go over the wire in the clear when it is neither encrypted nor our own machine's.

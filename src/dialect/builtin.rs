@@ -1,4 +1,7 @@
 //! The mappings that are built into the binary.
+//!
+//! They are files like any other, only closer at hand: a file of the same name in the configured folder takes the
+//! place of one. Compiling them is for `mapping`, and choosing among them for `app`.
 
 use super::exchange::Dialect;
 use super::mapping;

@@ -7,7 +7,8 @@ use http::Method;
 use matchit::Router;
 use smallvec::SmallVec;
 
-use super::exchange::{Dialect, Exchange, Segment};
+use super::exchange::{Action, Dialect, Exchange, Segment};
+use crate::model::Kind;
 
 /// Where a request belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,12 +19,13 @@ pub enum Found<'p> {
         door: usize,
         candidates: &'p [usize],
         segments: SmallVec<[&'p str; 4]>,
+        allow: &'p str,
     },
     /// The path is known, but not with this method.
     Method {
         dialect: usize,
         door: usize,
-        allow: String,
+        allow: &'p str,
     },
     /// The dialect owns the path, but has nothing there.
     Owned {
@@ -45,6 +47,8 @@ struct Place {
     dialect: usize,
     door: usize,
     methods: Vec<(Method, Vec<usize>)>,
+    /// The methods that are not refused, as the header of that name lists them.
+    allow: String,
 }
 
 /// Two dialects want one path.
@@ -95,6 +99,7 @@ impl Directory {
             dialect: index,
             door,
             methods: Vec::new(),
+            allow: String::new(),
         };
         let mut here: Vec<usize> = (0..dialect.exchanges.len())
             .filter(|exchange| {
@@ -115,6 +120,7 @@ impl Directory {
                 }
             }
         }
+        place.allow = allowed(dialect, &place.methods);
         match self.paths.insert(path.to_owned(), place) {
             Ok(()) => Ok(()),
             Err(_) => {
@@ -145,6 +151,7 @@ impl Directory {
             dialect,
             door,
             methods,
+            allow,
         } = found.value;
         // A door of documents has no exchanges: every method comes to it.
         if methods.is_empty() {
@@ -164,19 +171,13 @@ impl Directory {
                 door: *door,
                 candidates,
                 segments: found.params.iter().map(|(_, value)| value).collect(),
+                allow,
             },
-            None => {
-                let allow = methods
-                    .iter()
-                    .map(|(method, _)| method.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                Found::Method {
-                    dialect: *dialect,
-                    door: *door,
-                    allow,
-                }
-            }
+            None => Found::Method {
+                dialect: *dialect,
+                door: *door,
+                allow,
+            },
         }
     }
 
@@ -194,6 +195,22 @@ impl Directory {
             None => Found::Nobody,
         }
     }
+}
+
+/// The methods of a path that it does not refuse as such.
+fn allowed(dialect: &Dialect, methods: &[(Method, Vec<usize>)]) -> String {
+    let refused = |exchange: &usize| {
+        matches!(
+            dialect.exchanges[*exchange].action,
+            Action::Refuse {
+                kind: Kind::Method,
+                ..
+            }
+        )
+    };
+    let open = methods.iter().filter(|(_, here)| !here.iter().all(refused));
+    let names: Vec<&str> = open.map(|(method, _)| method.as_str()).collect();
+    names.join(", ")
 }
 
 /// The different paths of a door, without twins.

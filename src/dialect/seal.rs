@@ -1,20 +1,14 @@
 //! Seals: a keyed checksum of the exact bytes of a reply, so that a client can tell that nobody changed it.
+//!
+//! Made when a reply has been rendered, and checked when an upstream's reply has come, before it is understood. Which
+//! key is meant is the mapping's to say; whose keys they are is `auth`'s and the grant's.
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use super::exchange::SealKey;
-use crate::model::Secret;
-
-/// What both sides know.
-#[derive(Clone, Debug, Default)]
-pub struct SealKeys {
-    /// The application's secret, never sent.
-    pub application: Secret,
-    /// What the client brought when it opened its session; empty if it brought nothing.
-    pub session: Secret,
-}
+use crate::model::SealKeys;
 
 impl SealKeys {
     /// The seal on these bytes, lower-case hex. `None`: there is no key to make one with.

@@ -1,12 +1,11 @@
 //! What a command names by other means than a channel's id: people by the numbers that clients have for them, and
-//! channels by whose they are. And who may take away what others said.
+//! channels by whose they are.
 
-use super::{Gateway, Located};
-use crate::auth::{Principal, letters};
+use super::{Asked, Gateway};
+use crate::auth::letters;
 use crate::model::profile::IdKind;
-use crate::model::{Command, Envelope, Fault, Kind, Outcome, Profile, Reply, Text};
+use crate::model::{Command, Fault, Kind, Profile, Reply, Text};
 use crate::relay::NativeKind;
-use crate::route::LOCAL;
 
 /// Characters of an id that stands for one that nobody gave.
 const PROVISIONAL: usize = 20;
@@ -15,10 +14,10 @@ impl Gateway {
     /// Puts the people and the channel that a command means in the place of what it calls them.
     pub(super) async fn named(
         &self,
-        envelope: &Envelope,
+        asked: &Asked<'_>,
         command: &mut Command,
-        profile: &Profile,
     ) -> Result<(), Fault> {
+        let profile = asked.profile;
         if let Some(person) = person_of(command)
             && !person.is_empty()
             && !matches!(profile.ids, IdKind::None | IdKind::Text)
@@ -38,51 +37,17 @@ impl Gateway {
             // From here on it is a channel by its name, as if the client had called it so.
             let ids = &self.relay.shared.ids;
             find.channel = ids
-                .channel_id(&envelope.dialect, profile.ids, &name)
+                .channel_id(&asked.envelope.dialect, profile.ids, &name)
                 .await?;
         }
         Ok(())
     }
 }
 
-impl Gateway {
-    /// In channels that Sabir keeps itself, a message is taken away by its author, and people are moderated by whoever
-    /// may moderate or owns the channel. Elsewhere the upstream decides.
-    pub(super) async fn moderates(
-        &self,
-        located: &Located,
-        principal: &Principal,
-    ) -> Result<(), Fault> {
-        let local = &self.relay.shared.local;
-        let owner = local
-            .rule(&located.client_channel)
-            .and_then(|rule| rule.owner.as_ref());
-        if located.route.upstream != LOCAL
-            || principal.may.moderate
-            || owner == Some(&principal.name)
-        {
-            return Ok(());
-        }
-        let own = match &located.command {
-            Command::Delete(delete) => {
-                let channel = Some(located.route.channel.as_str());
-                let found = local.store().get(LOCAL, channel, &delete.id).await;
-                let author = found.ok().flatten().map(|message| message.author.id);
-                // What is not there is for the store to tell.
-                author.is_none_or(|author| author == principal.person.id)
-            }
-            Command::Moderate(_) => false,
-            _ => true,
-        };
-        own.then_some(())
-            .ok_or_else(|| Fault::client(Kind::Forbidden, "only a moderator may do that"))
-    }
-}
-
 /// A message that was sent and got no id has one of its own here: what was done must not be told as a failure by a
 /// dialect whose messages always have ids.
-pub(super) fn provisional(outcome: &mut Outcome, is_send: bool, profile: &Profile) {
-    if let (true, Ok(Reply::OneMessage(one))) = (is_send, outcome)
+pub(super) fn provisional(reply: &mut Reply, profile: &Profile) {
+    if let Reply::OneMessage(one) = reply
         && one.message.id.is_empty()
         && profile.ids != IdKind::None
     {

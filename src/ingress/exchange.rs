@@ -15,6 +15,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use tracing::info;
 
+use super::arrival;
 use super::listener::{Body, Handler, Refusal};
 use super::rescue;
 use crate::dialect::Dialect;
@@ -24,7 +25,7 @@ use crate::dialect::wire::Incoming;
 use crate::gateway::{Gateway, ReplyContext, letters};
 use crate::metrics::Metrics;
 use crate::model::{
-    Arrival, CheckSession, Command, Envelope, Fault, Kind, Operation, Outcome, Text, Time,
+    Arrival, CheckSession, Command, Effect, Envelope, Fault, Kind, Operation, Outcome, Text,
 };
 
 /// What stands in the header that tells one send from its repetition.
@@ -52,13 +53,15 @@ pub struct Exchange {
 }
 
 /// A request on its way.
-struct Visit {
+struct Visit<'d> {
     dialect: usize,
     door: usize,
     exchange: Option<usize>,
     envelope: Envelope,
     /// The command was understood, and can be told of in the reply.
     understood: bool,
+    /// The methods that the path has.
+    allow: &'d str,
 }
 
 impl Handler for Exchange {
@@ -84,8 +87,10 @@ impl Handler for Exchange {
             Found::Exchanges {
                 candidates,
                 segments,
+                allow,
                 ..
             } => {
+                visit.allow = allow;
                 let body = body.read(self.doors.body_bytes).await;
                 let incoming = |body| Incoming {
                     method: &parts.method,
@@ -105,10 +110,8 @@ impl Handler for Exchange {
                 }
             }
             Found::Method { allow, .. } => {
-                let mut fault = Fault::client(
-                    Kind::Method,
-                    format!("{} is not possible here", parts.method),
-                );
+                let mut fault =
+                    Fault::client(Kind::Method, format!("the path has no {}", parts.method));
                 fault.details.value = parts.method.as_str().into();
                 fault.details.allow = allow.into();
                 (Err(fault), ReplyContext::default(), false)
@@ -183,7 +186,7 @@ impl Exchange {
         door: usize,
         parts: &http::request::Parts,
         peer: SocketAddr,
-    ) -> Visit {
+    ) -> Visit<'_> {
         let spoken = &self.doors.dialects[dialect];
         let text = |name: &str| {
             parts
@@ -198,8 +201,8 @@ impl Exchange {
             Text::default()
         };
         let arrival = Arrival {
-            id: uuid::Uuid::now_v7().simple().to_string().into(),
-            now: Some(now()),
+            id: arrival::id(),
+            now: Some(arrival::now()),
             nonce,
             key: text(IDEMPOTENCY_KEY).trim_matches('"').into(),
             client_ip: peer.ip().to_string().into(),
@@ -223,13 +226,14 @@ impl Exchange {
             exchange: None,
             envelope,
             understood: false,
+            allow: "",
         }
     }
 
     /// Understands a request and has it carried out. The last value is true for a fixed reply.
     async fn understood(
         &self,
-        visit: &mut Visit,
+        visit: &mut Visit<'_>,
         incoming: &Incoming<'_>,
         candidates: &[usize],
     ) -> (Outcome, ReplyContext, bool) {
@@ -264,17 +268,25 @@ impl Exchange {
         }
     }
 
-    fn refused(&self, visit: &mut Visit, refusal: NotUnderstood) -> (Outcome, ReplyContext, bool) {
+    fn refused(
+        &self,
+        visit: &mut Visit<'_>,
+        mut refusal: NotUnderstood,
+    ) -> (Outcome, ReplyContext, bool) {
+        if refusal.fault.kind == Kind::Method {
+            refusal.fault.details.allow = visit.allow.into();
+        }
         let dialect = &self.doors.dialects[visit.dialect];
         visit.exchange = refusal.exchange;
         visit.envelope.app = refusal.app;
         visit.envelope.credential = refusal.credential;
-        // Whoever signs in is nobody yet; everyone else must be somebody to be told of mistakes.
+        // Whoever signs in is nobody yet; everyone else must be somebody to be told of mistakes, but for the mistake of
+        // not saying who.
         let operation = refusal
             .exchange
             .and_then(|exchange| dialect.exchanges[exchange].operation());
-        let needs_caller =
-            operation.is_some_and(|operation| operation.effect() != crate::model::Effect::Session);
+        let needs_caller = !refusal.unproven
+            && operation.is_some_and(|operation| operation.effect() != Effect::Session);
         let (fault, context) =
             self.gateway
                 .refuse(&mut visit.envelope, needs_caller, refusal.fault);
@@ -283,7 +295,7 @@ impl Exchange {
 
     fn reply(
         &self,
-        visit: Visit,
+        visit: Visit<'_>,
         mut outcome: Outcome,
         context: &ReplyContext,
         answered: bool,
@@ -335,7 +347,7 @@ impl Exchange {
 
     fn count(
         &self,
-        visit: &Visit,
+        visit: &Visit<'_>,
         operation: Option<Operation>,
         outcome: &Outcome,
         kind: Option<Kind>,
@@ -385,11 +397,6 @@ impl Exchange {
         *response.headers_mut() = headers;
         response
     }
-}
-
-/// The only place where the wall clock is read for a request.
-fn now() -> Time {
-    Time(jiff::Timestamp::now().as_microsecond())
 }
 
 fn nobody(path: &str) -> Response<Full<Bytes>> {

@@ -1,5 +1,6 @@
 //! Where clients come in: connections first, then the exchange of bytes for the model's words.
 
+pub mod arrival;
 mod body;
 pub mod exchange;
 pub mod listener;

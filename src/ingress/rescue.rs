@@ -1,4 +1,7 @@
 //! The faults that the edge itself meets, before a dialect has read anything.
+//!
+//! Here they become faults of the model, so that the dialect that the path belongs to can put them into its own words
+//! like any other. What belongs to no dialect is answered by the listener.
 
 use super::listener::{BodyError, Refusal};
 use crate::model::{Fault, Kind};

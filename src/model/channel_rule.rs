@@ -1,9 +1,15 @@
 //! What the operator says of a channel, and how names are compared.
+//!
+//! The names of channels are folded to lower case wherever they are compared, because the dialects that we serve do not
+//! agree on whether case matters, and two channels that differ only in it would be one too many.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::Text;
+
+/// The upstream that is Sabir's own store.
+pub const LOCAL: &str = "local";
 
 /// A channel that `local` keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

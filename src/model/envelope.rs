@@ -1,4 +1,7 @@
 //! What travels with a command: ids, arrival time, who calls, and the facts of the dialect it came in.
+//!
+//! Filled at the edge and read all the way down. What proves a caller's identity is a record of its own, so that no
+//! template can mistake it for a field of a message.
 
 use super::command::Command;
 use super::record::{Secret, Text, Time, record};
@@ -49,6 +52,15 @@ record! {
         /// A second factor.
         one_time: Secret,
     }
+}
+
+/// What a server and its client both know, to seal replies with.
+#[derive(Clone, Debug, Default)]
+pub struct SealKeys {
+    /// The application's secret, never sent.
+    pub application: Secret,
+    /// What the client brought when it opened its session; empty if it brought nothing.
+    pub session: Secret,
 }
 
 /// A command with what travels with it.

@@ -1,4 +1,7 @@
 //! Faults: a small tree of kinds, so that a dialect which knows only the parent still answers well.
+//!
+//! A fault says what went wrong and whose fault it is, in the model's words; how that looks on the wire is the mapping's,
+//! and decided in one place when the reply is rendered.
 
 use std::fmt;
 

@@ -6,6 +6,7 @@
 pub mod alias;
 mod channel_rule;
 mod command;
+mod credit;
 mod envelope;
 mod fault;
 mod message;
@@ -13,9 +14,10 @@ mod outcome;
 pub mod profile;
 pub mod record;
 
-pub use channel_rule::{ChannelRule, lower};
+pub use channel_rule::{ChannelRule, LOCAL, lower};
 pub use command::*;
-pub use envelope::{App, Arrival, Credential, Envelope};
+pub use credit::Credit;
+pub use envelope::{App, Arrival, Credential, Envelope, SealKeys};
 pub use fault::{Details, Fault, Kind, Origin};
 pub use message::{Channel, Media, Message, Mine, Participant, Person, Window};
 pub use outcome::*;

@@ -1,4 +1,7 @@
 //! What became of a command: a reply in the model's words, or a fault.
+//!
+//! There are fewer replies than commands: what comes back is one message, several, a channel, a person, a session, or
+//! nothing but success. The table in `command` says which command has which.
 
 use super::fault::Fault;
 use super::message::{Channel, Message, Person, Window};
@@ -54,6 +57,10 @@ macro_rules! replies {
     ($($reply:ident),*) => {
         /// A success, in the model's words.
         #[derive(Clone, Debug, PartialEq)]
+        #[allow(
+            clippy::large_enum_variant,
+            reason = "the records are filled in place; a box would be one allocation per reply"
+        )]
         pub enum Reply { $($reply($reply)),* }
 
         impl Reply {

@@ -5,7 +5,7 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Fault, Kind, Message};
+use super::{Fault, Kind, Message, Window};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Profile {
@@ -107,6 +107,18 @@ impl Limit {
 }
 
 impl Profile {
+    /// Gives a list the length that lists of this dialect have where none was asked for, and never more than they may
+    /// have.
+    pub fn bound(&self, window: &mut Window) {
+        if window.limit.is_none() && window.first.is_none() && window.last.is_none() {
+            window.limit = self.page_default.map(i64::from);
+        }
+        let max = self.page_max.map_or(i64::MAX, i64::from);
+        for length in [&mut window.limit, &mut window.first, &mut window.last] {
+            *length = length.map(|length| length.min(max));
+        }
+    }
+
     /// Checks what a message needs and how long it may be.
     ///
     /// # Errors

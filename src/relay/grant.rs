@@ -12,10 +12,9 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::{Attempt, Relay, Upstream};
-use crate::dialect::seal::SealKeys;
 use crate::model::{
-    Arrival, Command, Credential, Fault, Kind, OpenSession, Operation, Person, Reply, Secret,
-    SignIn,
+    Arrival, Command, Credential, Fault, Kind, OpenSession, Operation, Person, Reply, SealKeys,
+    Secret, SignIn,
 };
 
 /// Some services store a fresh session only after they have answered; their own clients wait this long.

@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::local::unavailable;
 use crate::model::profile::IdKind;
-use crate::model::{ChannelRule, Fault, Kind, Message, Outcome, Person, Reply, Text, Time, alias};
-use crate::route::LOCAL;
+use crate::model::{
+    ChannelRule, Fault, Kind, LOCAL, Message, Outcome, Person, Reply, Text, Time, alias,
+};
 use crate::store::{Native, NativeKind, Store};
 
 /// Numbers that are remembered without asking the store; the store has them all.

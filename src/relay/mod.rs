@@ -5,7 +5,6 @@
 //! may ask nor where to; it knows dialects only through their mappings. After `route`, and the last stage of the
 //! journey out.
 
-mod credit;
 mod grant;
 mod ids;
 mod link;
@@ -21,20 +20,19 @@ use std::time::Duration;
 use http_body_util::Full;
 use tokio::time::Instant;
 
-pub use crate::store::NativeKind;
-pub use credit::Credit;
 pub use grant::Granted;
 pub use ids::{Ids, Side, unknown_message};
 pub use local::Local;
 pub use page::page;
 
+pub use crate::store::{Native, NativeKind};
+
 use crate::dialect::client::{Call, Understood, Unsayable};
-use crate::dialect::seal::SealKeys;
 use crate::dialect::{Dialect, exchange::SealKey};
 use crate::metrics::{Class, Metrics};
 use crate::model::{
-    App, Arrival, Command, Credential, Effect, Fault, Kind, Message, Operation, Outcome, Person,
-    Reply, Secret, Text,
+    App, Arrival, Command, Credential, Credit, Effect, Fault, Kind, Message, Operation, Outcome,
+    Person, Reply, SealKeys, Secret, Text,
 };
 use grant::Grant;
 use upstream::{BadBase, Client, Failure};
@@ -174,7 +172,10 @@ impl Relay {
             self.credit(upstream, &mut command);
         }
         self.fits(upstream, &command)?;
-        match self.emulate(&ask, &command).await {
+        if self.dialect(upstream).calls(command.operation()) {
+            return self.ask(&ask, &command).await;
+        }
+        match Box::pin(self.emulate(&ask, &command)).await {
             Some(outcome) => outcome,
             None => self.ask(&ask, &command).await,
         }

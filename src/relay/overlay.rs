@@ -1,4 +1,7 @@
 //! What an upstream does not have and Sabir can do beside it: one message out of a list, and marks in our own store.
+//!
+//! Which of a client's operations are native at an upstream and which are emulated is decided by the two mappings alone,
+//! and told by `sabir check` before anybody runs into it.
 
 use super::{Ask, Relay, Shared};
 use crate::model::{
@@ -32,17 +35,15 @@ impl Shared {
 }
 
 impl Relay {
-    /// Carries out what the upstream's dialect lacks. `None`: the upstream is to be asked.
+    /// Carries out what the upstream's dialect lacks. `None`: the upstream is to be asked. Boxed, because it is rare and
+    /// would swell the future of every other command.
     pub(super) async fn emulate(&self, ask: &Ask<'_>, command: &Command) -> Option<Outcome> {
         let dialect = self.dialect(&self.shared.upstreams[ask.at]);
-        if dialect.calls(command.operation()) {
-            return None;
-        }
         match command {
             Command::Get(get) if dialect.calls(Operation::List) => {
-                Some(self.found_in_list(ask, get).await)
+                Some(Box::pin(self.found_in_list(ask, get)).await)
             }
-            Command::MarkSeen(mark) => Some(self.marked_beside(ask, mark).await),
+            Command::MarkSeen(mark) => Some(Box::pin(self.marked_beside(ask, mark)).await),
             Command::FindChannel(find) => {
                 // What the dialect cannot describe still has its name.
                 let channel = Channel {

@@ -16,14 +16,12 @@ pub(crate) mod window;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use crate::model::LOCAL;
 use crate::model::profile::IdKind;
 use crate::model::{Channel, Message, Text, Time, Window};
 
 pub use sqlite::{Config, Durability, Sqlite};
 pub use terms::*;
-
-/// The upstream whose messages live only in the store.
-pub const LOCAL: &str = "local";
 
 /// What the ids begin with that the store makes for messages whose upstream gave none.
 pub const PROVISIONAL: &str = "sabir~";

@@ -1,4 +1,6 @@
 //! The values that go into and come out of a store beside the model's own.
+//!
+//! They are the same for every engine, and none of them is stored as it is: that is for `record`.
 
 use crate::model::{Message, Text, Time, Window};
 

@@ -1,6 +1,11 @@
-//! What several suites need: cases as files, and model records as TOML.
+//! What several suites need: cases as files, model records as TOML, source files as tokens.
 #![allow(dead_code, reason = "each suite uses a part of this")]
 
 pub mod case;
+pub mod check;
 pub mod records;
 pub mod running;
+pub mod sections;
+pub mod server;
+pub mod source;
+pub mod words;

@@ -164,7 +164,7 @@ fn parsed(incoming: &Incoming<'_>) -> Result<Option<Tree>, StatusCode> {
 }
 
 fn pairs(text: &str) -> Option<Members> {
-    let pairs = query::pairs(text).ok()?;
+    let pairs = query::pairs(text).collect::<Result<Vec<_>, _>>().ok()?;
     let owned = |text: Cow<'_, str>| text.into_owned();
     Some(
         pairs

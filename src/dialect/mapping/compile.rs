@@ -1,4 +1,7 @@
 //! Templates out of TOML: every value of a mapping that has the shape of something on the wire.
+//!
+//! Text with braces becomes placeholders, everything else a constant; an array whose one element names a list repeats.
+//! What the placeholders mean is looked up by `names`.
 
 use std::ops::Range;
 
@@ -32,7 +35,7 @@ impl Loader<'_> {
                     self.problems.at(
                         span,
                         format!("a {} cannot stand here", other.type_str()),
-                        "",
+                        "write it as a text, in quotes",
                     );
                     Template::Constant(Constant::new(Tree::Null, self.style))
                 }
@@ -91,7 +94,7 @@ impl Loader<'_> {
             self.problems.at(
                 element.span(),
                 format!("`{list}` is {}, not a list", source.kind.name()),
-                "",
+                "leave the * out: only lists repeat",
             );
             return Template::Array(Vec::new());
         };
@@ -110,9 +113,24 @@ impl Loader<'_> {
         table: impl Iterator<Item = (&'t toml::Spanned<toml::de::DeString<'i>>, &'t Value<'i>)>,
         names: &Names,
     ) -> Vec<Member> {
-        table
-            .map(|(key, value)| self.member(key.get_ref(), key.span(), value, names))
-            .collect()
+        let mut members = Vec::new();
+        for (key, value) in table {
+            let member = self.member(key.get_ref(), key.span(), value, names);
+            self.add_member(&mut members, member, key.span());
+        }
+        members
+    }
+
+    /// Adds a member, unless it has a name that another has: an object cannot have both.
+    pub fn add_member(&mut self, members: &mut Vec<Member>, member: Member, span: Range<usize>) {
+        let mut known = members.iter().flat_map(|known| &known.names);
+        if let Some(name) = known.find(|name| member.names.contains(name)) {
+            let message = format!("the member `{name}` stands in this object already");
+            let help = "a member may have several names, `a|b`, but a name has one member";
+            self.problems.at(span, message, help);
+            return;
+        }
+        members.push(member);
     }
 
     pub fn member(

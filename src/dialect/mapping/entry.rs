@@ -1,16 +1,27 @@
-//! A mapping's entries: exchanges, auth and faults.
+//! A mapping's exchanges: one request and its reply, for an operation or with a fixed answer.
+//!
+//! What stands in the request's places is read in `parts`, what comes back in `reply`; here is what chooses between
+//! entries and what joins the two.
 
 use std::ops::Range;
 
-use http::{HeaderName, Method};
+use http::Method;
 
 use super::Loader;
 use super::names::Names;
-use super::table::{Table, Value, unknown};
+use super::table::{Table, unknown};
 use crate::dialect::exchange::*;
-use crate::dialect::template::{Derive, Template};
+use crate::dialect::template::{Absence, Derive, Piece, Placeholder, Source, Template};
 use crate::model::record::{Schema, Type};
-use crate::model::{Details, Kind, Operation, schema};
+use crate::model::{Kind, Operation, schema};
+
+/// What a request of an entry is for.
+#[derive(Clone, Copy)]
+pub enum Meant {
+    Command(Operation),
+    Answer,
+    Refuse,
+}
 
 /// The scope of an entry without a command.
 pub fn nothing() -> &'static Schema {
@@ -18,13 +29,18 @@ pub fn nothing() -> &'static Schema {
 }
 
 impl Loader<'_> {
-    pub fn exchange(&mut self, mut table: Table<'_, '_>, action: Option<Operation>) -> Exchange {
-        let this = action.map_or(nothing(), Operation::command_schema);
+    pub fn exchange(&mut self, mut table: Table<'_, '_>, meant: Meant) -> Exchange {
+        let operation = match meant {
+            Meant::Command(operation) => Some(operation),
+            Meant::Answer | Meant::Refuse => None,
+        };
+        let this = operation.map_or(nothing(), Operation::command_schema);
         let names = Names {
             credential: true,
             ..Names::of(this)
         };
-        let (methods, path) = self.request_line(&mut table, &names);
+        let (methods, path, place) = self.request_line(&mut table, &names);
+        self.bodies_agree(&table, &methods);
         let parts = self.parts(&mut table, &names);
         let when = self.when(&mut table, &names);
         let given = self.given(&mut table, &names);
@@ -39,17 +55,17 @@ impl Loader<'_> {
         };
         let reply_names = Names {
             request: Some(this),
-            ..Names::of(action.map_or(nothing(), Operation::reply_schema))
+            ..Names::of(operation.map_or(nothing(), Operation::reply_schema))
         };
         let wrapped = table.flag("wrap", &mut self.problems).unwrap_or(true);
         let reply = self.reply(&mut table, &reply_names, wrapped);
         let also = self.also(&mut table, &reply_names, wrapped);
         let seal = self.seal_key(&mut table);
-        let action = match action {
-            Some(operation) => Action::Command(operation),
-            None => self.fixed(&mut table),
+        let action = match meant {
+            Meant::Command(operation) => Action::Command(operation),
+            Meant::Answer => Action::Answer,
+            Meant::Refuse => self.refusal(&mut table),
         };
-        let place = table.span.start;
         table.finish(&mut self.problems);
         let mut exchange = Exchange {
             action,
@@ -67,24 +83,38 @@ impl Loader<'_> {
             seal,
             constants: Vec::new(),
             twin: None,
+            own_credential: false,
             place,
         };
         exchange.constants = super::overlap::constants(&exchange);
-        exchange
+        exchange.settled()
     }
 
-    /// `[[answer]]` has nothing more to say; `[[refuse]]` has a kind and words.
-    fn fixed(&mut self, table: &mut Table<'_, '_>) -> Action {
+    fn refusal(&mut self, table: &mut Table<'_, '_>) -> Action {
         let message = table
             .text("message", &mut self.problems)
             .map_or("", |(text, _)| text);
-        match table.text("kind", &mut self.problems) {
-            Some(kind) => Action::Refuse {
-                kind: self.kind(kind).unwrap_or_default(),
-                message: message.into(),
-            },
-            None => Action::Answer,
+        let kind = self.needed_kind(table);
+        Action::Refuse {
+            kind,
+            message: message.into(),
         }
+    }
+
+    /// The kind of fault that an entry cannot be without.
+    pub fn needed_kind(&mut self, table: &mut Table<'_, '_>) -> Kind {
+        let kind = match table.text("kind", &mut self.problems) {
+            Some(kind) => self.kind(kind),
+            None => {
+                self.problems.at(
+                    table.span.clone(),
+                    "a fault needs its kind",
+                    "add kind = \"not_found.channel\"",
+                );
+                None
+            }
+        };
+        kind.unwrap_or_default()
     }
 
     fn kind(&mut self, (name, span): (&str, Range<usize>)) -> Option<Kind> {
@@ -100,14 +130,14 @@ impl Loader<'_> {
         &mut self,
         table: &mut Table<'_, '_>,
         names: &Names,
-    ) -> (Vec<Method>, Vec<Segment>) {
+    ) -> (Vec<Method>, Vec<Segment>, Range<usize>) {
         let Some((line, span)) = table.text("request", &mut self.problems) else {
             self.problems.at(
                 table.span.clone(),
                 "an exchange needs its request line",
                 "add request = \"POST /path\"",
             );
-            return (vec![Method::POST], Vec::new());
+            return (vec![Method::POST], Vec::new(), table.span.clone());
         };
         let (methods, path) = line.split_once(' ').unwrap_or((line, ""));
         let methods: Vec<Method> = methods
@@ -120,13 +150,7 @@ impl Loader<'_> {
                 }
                 _ => {
                     let known = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-                    unknown(
-                        &mut self.problems,
-                        span.clone(),
-                        "method",
-                        name,
-                        known.into_iter(),
-                    );
+                    unknown(&mut self.problems, span.clone(), "method", name, known);
                     None
                 }
             })
@@ -138,97 +162,64 @@ impl Loader<'_> {
                 "write METHOD /path, as in \"POST /messages\"",
             );
         }
-        (methods, self.segments(path, span, names))
+        let path = self.segments(path, span.clone(), line.len() - path.len(), names);
+        (methods, path, span)
     }
 
-    fn segments(&mut self, path: &str, span: Range<usize>, names: &Names) -> Vec<Segment> {
-        path.split('/')
-            .skip(1)
-            .map(|segment| {
-                if segment.contains('{') {
-                    let text = self.pieces(segment, span.clone(), names);
-                    Segment::Template(match <[_; 1]>::try_from(text) {
-                        Ok([crate::dialect::template::Piece::Placeholder(one)]) => {
-                            Template::Placeholder(one)
-                        }
-                        Ok(other) => Template::Text(other.into()),
-                        Err(many) => Template::Text(many),
-                    })
-                } else {
-                    Segment::Literal(segment.into())
-                }
-            })
-            .collect()
-    }
-
-    pub fn parts(&mut self, table: &mut Table<'_, '_>, names: &Names) -> Parts {
-        Parts {
-            query: table.get("query").map(|value| self.template(value, names)),
-            form: table.get("form").map(|value| self.template(value, names)),
-            json: table.get("json").map(|value| self.template(value, names)),
-            header: self.headers(table.get("header"), names),
-            params: table.get("params").map(|value| self.template(value, names)),
-            form_json: self.in_member(table.get("form_json"), names),
-            params_json: self.in_member(table.get("params_json"), names),
-            query_json: self.in_member(table.get("query_json"), names),
-        }
-    }
-
-    /// `{ member = template }`, where the member's value on the wire is the template's JSON text.
-    fn in_member(
+    /// The path's segments; `before` is how much of the request line stands before the path.
+    fn segments(
         &mut self,
-        value: Option<&Value<'_>>,
+        path: &str,
+        line: Range<usize>,
+        before: usize,
         names: &Names,
-    ) -> Option<(Box<str>, Template)> {
-        let table = value?.get_ref().as_table()?;
-        let (name, template) = table.iter().next()?;
-        if table.len() > 1 {
-            self.problems
-                .at(value?.span(), "only one member can hold JSON text", "");
+    ) -> Vec<Segment> {
+        let exact = before + path.len() + 2 == line.len();
+        let mut segments = Vec::new();
+        let mut at = before;
+        for segment in path.split('/') {
+            // As wide as if the segment had quotes of its own, so that what is wrong in it can be marked.
+            let span = line.start + at..line.start + at + segment.len() + 2;
+            let span = if exact { span } else { line.clone() };
+            at += segment.len() + 1;
+            segments.push(self.segment(segment, span, names));
         }
-        Some((
-            name.get_ref().as_ref().into(),
-            self.template(template, names),
-        ))
-    }
-
-    pub fn headers(
-        &mut self,
-        value: Option<&Value<'_>>,
-        names: &Names,
-    ) -> Vec<(HeaderName, Template)> {
-        let Some(value) = value else {
-            return Vec::new();
-        };
-        let Some(table) = value.get_ref().as_table() else {
+        if segments.len() > 2 && path.split('/').skip(1).any(str::is_empty) {
             self.problems.at(
-                value.span(),
-                "headers are a table of names and values",
-                "write { Name = \"value\" }",
+                line,
+                "a path has no empty segments",
+                "write one slash between two segments, and none at the end",
             );
-            return Vec::new();
-        };
-        let mut headers = Vec::new();
-        for (name, value) in table.iter() {
-            match name.get_ref().to_lowercase().parse::<HeaderName>() {
-                Ok(header) => headers.push((header, self.template(value, names))),
-                Err(_) => {
-                    self.problems.at(
-                        name.span(),
-                        format!("`{}` is not a header's name", name.get_ref()),
-                        "",
-                    );
-                }
+        }
+        segments.split_off(1.min(segments.len()))
+    }
+
+    fn segment(&mut self, segment: &str, span: Range<usize>, names: &Names) -> Segment {
+        if !segment.contains('{') {
+            return Segment::Literal(segment.into());
+        }
+        let mut pieces = self.pieces(segment, span.clone(), names);
+        for piece in &pieces {
+            if let Piece::Placeholder(Placeholder { absence, path, .. }) = piece
+                && !matches!(absence, Absence::Required)
+            {
+                self.problems.at(
+                    span.start + 1..span.end - 1,
+                    "a segment of a path cannot be left out",
+                    format!("write {{{path}}}"),
+                );
             }
         }
-        headers
+        Segment::Template(match pieces.as_slice() {
+            [Piece::Placeholder(_)] => match pieces.remove(0) {
+                Piece::Placeholder(only) => Template::Placeholder(only),
+                Piece::Literal(_) => Template::Text(Vec::new()),
+            },
+            _ => Template::Text(pieces),
+        })
     }
 
-    pub fn when(
-        &mut self,
-        table: &mut Table<'_, '_>,
-        names: &Names,
-    ) -> Vec<crate::dialect::template::Source> {
+    pub fn when(&mut self, table: &mut Table<'_, '_>, names: &Names) -> Vec<Source> {
         let names = Names {
             credential: true,
             ..names.clone()
@@ -241,11 +232,7 @@ impl Loader<'_> {
     }
 
     /// `given = { field = value }`.
-    pub fn given(
-        &mut self,
-        table: &mut Table<'_, '_>,
-        names: &Names,
-    ) -> Vec<(crate::dialect::template::Source, Given)> {
+    pub fn given(&mut self, table: &mut Table<'_, '_>, names: &Names) -> Vec<(Source, Given)> {
         let Some(lines) = table
             .get("given")
             .and_then(|value| Table::of(value, &mut self.problems))
@@ -268,8 +255,8 @@ impl Loader<'_> {
                     (_, kind) => {
                         self.problems.at(
                             value.span(),
-                            format!("`{path}` holds {}", kind.name()),
-                            "",
+                            format!("`{path}` is {}, which this is not", kind.name()),
+                            "write a value of that type",
                         );
                         return None;
                     }
@@ -285,13 +272,7 @@ impl Loader<'_> {
             Some(("server", _)) => Role::Server,
             Some(("client", _)) => Role::Client,
             Some((name, span)) => {
-                unknown(
-                    &mut self.problems,
-                    span,
-                    "role",
-                    name,
-                    ["client", "server"].into_iter(),
-                );
+                unknown(&mut self.problems, span, "role", name, ["client", "server"]);
                 Role::Both
             }
         }
@@ -317,167 +298,6 @@ impl Loader<'_> {
                 found
             })
             .collect()
-    }
-
-    fn seal_key(&mut self, table: &mut Table<'_, '_>) -> SealKey {
-        match table.text("seal", &mut self.problems) {
-            None | Some(("session", _)) => SealKey::Session,
-            Some(("application", _)) => SealKey::Application,
-            Some(("none", _)) => SealKey::None,
-            Some((name, span)) => {
-                let known = ["session", "application", "none"];
-                unknown(
-                    &mut self.problems,
-                    span,
-                    "key to seal with",
-                    name,
-                    known.into_iter(),
-                );
-                SealKey::None
-            }
-        }
-    }
-
-    fn wrapped_template(&mut self, value: &Value<'_>, names: &Names, wrapped: bool) -> Template {
-        let own = self.template(value, names);
-        self.wrap_around(Some(own), names, wrapped)
-    }
-
-    /// The shapes of a reply that are only read: the exchange's own, and the reply within the wrap's other shapes.
-    fn also(&mut self, table: &mut Table<'_, '_>, names: &Names, wrapped: bool) -> Vec<Template> {
-        let mut also = Vec::new();
-        if let Some(toml::de::DeValue::Array(shapes)) =
-            table.get("also").map(|value| value.get_ref())
-        {
-            for shape in shapes.iter() {
-                also.push(self.wrapped_template(shape, names, wrapped));
-            }
-        }
-        for other in self.wrap_also.clone().into_iter().filter(|_| wrapped) {
-            let own = table.get("reply").map(|value| self.template(value, names));
-            self.splice = Some(own);
-            also.push(self.template(other, names));
-            self.splice = None;
-        }
-        also
-    }
-
-    fn wrap_around(&mut self, own: Option<Template>, names: &Names, wrapped: bool) -> Template {
-        let Some(wrap) = self.wrap.filter(|_| wrapped) else {
-            return own.unwrap_or(Template::Array(Vec::new()));
-        };
-        self.splice = Some(own);
-        let template = self.template(wrap, names);
-        self.splice = None;
-        template
-    }
-
-    fn reply(&mut self, table: &mut Table<'_, '_>, names: &Names, wrapped: bool) -> ReplyForm {
-        let status = self.status(table, "reply_status");
-        let header = self.headers(table.get("reply_header"), names);
-        let body = match (table.get("reply"), table.get("reply_text")) {
-            (Some(reply), _) => ReplyBody::Json(self.wrapped_template(reply, names, wrapped)),
-            (None, Some(text)) => ReplyBody::Text(self.template(text, names)),
-            (None, None) if wrapped && self.wrap.is_some() => {
-                ReplyBody::Json(self.wrap_around(None, names, true))
-            }
-            (None, None) => ReplyBody::Empty,
-        };
-        ReplyForm {
-            status,
-            header,
-            body,
-        }
-    }
-
-    fn status(&mut self, table: &mut Table<'_, '_>, key: &'static str) -> Option<u16> {
-        let value = table.get(key)?;
-        let status = value
-            .get_ref()
-            .as_integer()
-            .and_then(|int| int.as_str().parse::<u16>().ok());
-        let status = status.filter(|status| (100..600).contains(status));
-        if status.is_none() {
-            self.problems.at(
-                value.span(),
-                "this must be an HTTP status, a number from 100 to 599",
-                "",
-            );
-        }
-        status
-    }
-
-    pub fn auth(&mut self, mut table: Table<'_, '_>) -> Auth {
-        let names = Names {
-            credential: true,
-            ..Names::of(nothing())
-        };
-        let parts = self.parts(&mut table, &names);
-        let role = self.role(&mut table);
-        table.finish(&mut self.problems);
-        Auth { parts, role }
-    }
-
-    pub fn fault(&mut self, mut table: Table<'_, '_>) -> FaultForm {
-        let names = Names {
-            fault: true,
-            request: Some(nothing()),
-            ..Names::of(schema::<Details>())
-        };
-        let kind = match table.text("kind", &mut self.problems) {
-            Some(kind) => self.kind(kind).unwrap_or_default(),
-            None => {
-                self.problems.at(
-                    table.span.clone(),
-                    "a fault needs its kind",
-                    "add kind = \"not_found.channel\"",
-                );
-                Kind::Internal
-            }
-        };
-        let on = table.texts("on", &mut self.problems);
-        let on = on
-            .into_iter()
-            .filter_map(|(name, span)| self.operation(name, span))
-            .collect();
-        let field = table
-            .text("field", &mut self.problems)
-            .map(|(field, _)| field.into());
-        let doors = self.entry_doors(&mut table);
-        let role = self.role(&mut table);
-        let status = self.status(&mut table, "status");
-        let header = self.headers(table.get("header"), &names);
-        let json = table.get("json").map(|value| self.template(value, &names));
-        let text = table.get("text").map(|value| self.template(value, &names));
-        let graphql = table
-            .get("graphql")
-            .map(|value| self.template(value, &names));
-        let evident = graphql.is_some();
-        let body = match (json, text, graphql) {
-            (Some(json), ..) => ReplyBody::Json(json),
-            (_, Some(text), _) => ReplyBody::Text(text),
-            (.., Some(words)) => ReplyBody::Json(super::graphql::error(words, self.style)),
-            _ => ReplyBody::Empty,
-        };
-        let seal = self.seal_key(&mut table);
-        table.finish(&mut self.problems);
-        let mut constants = Vec::new();
-        if let ReplyBody::Json(template) | ReplyBody::Text(template) = &body {
-            template.constants("", &mut constants);
-        }
-        FaultForm {
-            kind,
-            on,
-            field,
-            doors,
-            role,
-            status,
-            header,
-            body,
-            seal,
-            constants: constants.len(),
-            evident,
-        }
     }
 
     pub fn operation(&mut self, name: &str, span: Range<usize>) -> Option<Operation> {
@@ -508,6 +328,15 @@ impl Loader<'_> {
                         return None;
                     }
                 };
+                if codec != Default::default() && !codec.fits(&target.kind) {
+                    let message = format!("{} cannot be read by this codec", target.kind.name());
+                    self.problems.at(
+                        value.span(),
+                        message,
+                        "take another codec, or derive another field",
+                    );
+                    return None;
+                }
                 Some(Derive {
                     target,
                     from,

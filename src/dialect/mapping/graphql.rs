@@ -4,95 +4,22 @@
 //! arguments, and a selection of just what the reply's template reads. What is left for run time is a POST of JSON like
 //! any other. Answering GraphQL is another matter and not done here.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 
-use async_graphql_parser::parse_schema;
-use async_graphql_parser::types::{
-    FieldDefinition, ServiceDocument, TypeKind, TypeSystemDefinition,
-};
+use async_graphql_parser::types::FieldDefinition;
 use http::Method;
 
 use super::Loader;
 use super::names::Names;
+use super::schema::{Schema, base};
 use super::table::{Table, Value, unknown};
-use crate::diagnose::Problems;
 use crate::dialect::escape::{self, Style};
 use crate::dialect::exchange::*;
 use crate::dialect::tape::Tree;
 use crate::dialect::template::{Constant, Member, Root, Template};
 use crate::model::Operation;
 use crate::model::record::Type;
-
-/// A GraphQL schema, as far as queries are made from it.
-#[derive(Default)]
-pub struct Schema {
-    /// Type name → field name → definition.
-    fields: HashMap<String, HashMap<String, FieldDefinition>>,
-    query: String,
-    mutation: String,
-}
-
-impl Schema {
-    /// Reads a schema's text; no text is a schema without types.
-    pub fn of(text: Option<&str>, problems: &mut Problems) -> Schema {
-        let Some(text) = text else {
-            return Schema::default();
-        };
-        match parse_schema(text) {
-            Ok(document) => Schema::collect(document),
-            Err(error) => {
-                problems.at(
-                    0..0,
-                    format!("the GraphQL schema beside this mapping cannot be read: {error}"),
-                    "",
-                );
-                Schema::default()
-            }
-        }
-    }
-
-    fn collect(document: ServiceDocument) -> Schema {
-        let mut schema = Schema {
-            query: "Query".into(),
-            mutation: "Mutation".into(),
-            ..Schema::default()
-        };
-        for definition in document.definitions {
-            match definition {
-                TypeSystemDefinition::Schema(roots) => {
-                    if let Some(query) = &roots.node.query {
-                        schema.query = query.node.to_string();
-                    }
-                    if let Some(mutation) = &roots.node.mutation {
-                        schema.mutation = mutation.node.to_string();
-                    }
-                }
-                TypeSystemDefinition::Type(definition) => {
-                    let fields = match definition.node.kind {
-                        TypeKind::Object(object) => object.fields,
-                        TypeKind::Interface(interface) => interface.fields,
-                        _ => continue,
-                    };
-                    let fields = fields
-                        .into_iter()
-                        .map(|field| (field.node.name.node.to_string(), field.node))
-                        .collect();
-                    schema
-                        .fields
-                        .insert(definition.node.name.node.to_string(), fields);
-                }
-                TypeSystemDefinition::Directive(_) => {}
-            }
-        }
-        schema
-    }
-
-    fn field(&self, place: &str) -> Option<&FieldDefinition> {
-        let (of, field) = place.split_once('.')?;
-        self.fields.get(of)?.get(field)
-    }
-}
 
 /// A field with its arguments, on the way from the root to what is wanted.
 struct Step<'s> {
@@ -138,11 +65,13 @@ impl Loader<'_> {
             request: Some(operation.command_schema()),
             ..Names::of(operation.reply_schema())
         };
-        let reply = table
-            .get("reply")
-            .map(|value| self.template(value, &reply_names));
+        let reply = table.get("reply");
+        if let (Some(reply), Some(step)) = (reply, steps.last()) {
+            self.selectable(reply, base(&step.definition.ty.node), schema);
+        }
+        let reply = reply.map(|value| self.template(value, &reply_names));
         // The rest of the entry is read as of any other; its request line is ours.
-        let mut exchange = self.exchange_parts(table, operation);
+        let mut exchange = self.exchange_parts(table, operation, field.span());
         let reply = reply.unwrap_or(Template::Object(Vec::new()));
         let text = query_text(keyword, &steps, &reply, &dialect.shapes);
         let variables = steps
@@ -166,52 +95,38 @@ impl Loader<'_> {
             ..ReplyForm::default()
         };
         exchange.constants = super::overlap::constants(&exchange);
-        Some(exchange)
+        Some(exchange.settled())
     }
 
     fn step<'s>(
         &mut self,
         place: &str,
-        span: std::ops::Range<usize>,
+        span: Range<usize>,
         arguments: Option<&Value<'_>>,
         names: &Names,
         schema: &'s Schema,
     ) -> Option<Step<'s>> {
         let Some(definition) = schema.field(place) else {
-            let known: Vec<String> = schema
-                .fields
-                .iter()
-                .flat_map(|(of, fields)| fields.keys().map(move |field| format!("{of}.{field}")))
-                .collect();
+            if schema.is_empty() {
+                self.problems.at(
+                    span,
+                    "there is no schema that has this field",
+                    "put a schema beside the mapping, under its name with .graphql",
+                );
+                return None;
+            }
+            let known = schema.places();
+            let known = known.iter().map(String::as_str);
             unknown(
                 &mut self.problems,
                 span,
                 "field of the schema",
                 place,
-                known.iter().map(String::as_str),
+                known,
             );
             return None;
         };
-        let mut members = Vec::new();
-        if let Some(table) = arguments.and_then(|value| value.get_ref().as_table()) {
-            for (name, value) in table.iter() {
-                let known = definition
-                    .arguments
-                    .iter()
-                    .map(|argument| argument.node.name.node.as_str());
-                if !known.clone().any(|argument| argument == name.get_ref()) {
-                    unknown(
-                        &mut self.problems,
-                        name.span(),
-                        "argument",
-                        name.get_ref(),
-                        known,
-                    );
-                    continue;
-                }
-                members.push(self.member(name.get_ref(), name.span(), value, names));
-            }
-        }
+        let members = self.arguments(arguments, definition, span, names);
         Some(Step {
             name: definition.name.node.to_string(),
             definition,
@@ -219,7 +134,54 @@ impl Loader<'_> {
         })
     }
 
-    fn exchange_parts(&mut self, mut table: Table<'_, '_>, operation: Operation) -> Exchange {
+    /// The members that fill a field's arguments.
+    fn arguments(
+        &mut self,
+        written: Option<&Value<'_>>,
+        definition: &FieldDefinition,
+        field: Range<usize>,
+        names: &Names,
+    ) -> Vec<Member> {
+        let table = written.and_then(|value| Table::of(value, &mut self.problems));
+        let known = |name: &str| {
+            let mut arguments = definition.arguments.iter();
+            arguments.any(|argument| argument.node.name.node.as_str() == name)
+        };
+        let mut members = Vec::new();
+        for (name, span, value) in table.iter().flat_map(Table::rest) {
+            if known(name) {
+                members.push(self.member(name, span, value, names));
+                continue;
+            }
+            let arguments = definition.arguments.iter();
+            let arguments = arguments.map(|argument| argument.node.name.node.as_str());
+            unknown(&mut self.problems, span, "argument", name, arguments);
+        }
+        for argument in &definition.arguments {
+            let name = argument.node.name.node.as_str();
+            let needed = !argument.node.ty.node.nullable && argument.node.default_value.is_none();
+            if needed
+                && !table
+                    .iter()
+                    .flat_map(Table::rest)
+                    .any(|(written, ..)| written == name)
+            {
+                self.problems.at(
+                    field.clone(),
+                    format!("the schema demands the argument `{name}`"),
+                    format!("add {name} = \"{{…}}\" to the arguments"),
+                );
+            }
+        }
+        members
+    }
+
+    fn exchange_parts(
+        &mut self,
+        mut table: Table<'_, '_>,
+        operation: Operation,
+        place: Range<usize>,
+    ) -> Exchange {
         let names = Names {
             credential: true,
             ..Names::of(operation.command_schema())
@@ -228,7 +190,6 @@ impl Loader<'_> {
         let given = self.given(&mut table, &names);
         let role = self.role(&mut table);
         let doors = self.entry_doors(&mut table);
-        let place = table.span.start;
         table.finish(&mut self.problems);
         Exchange {
             action: Action::Command(operation),
@@ -251,6 +212,7 @@ impl Loader<'_> {
             seal: SealKey::None,
             constants: Vec::new(),
             twin: None,
+            own_credential: false,
             place,
         }
     }

@@ -10,6 +10,9 @@ mod facts;
 mod graphql;
 mod names;
 mod overlap;
+mod parts;
+mod reply;
+mod schema;
 mod service;
 mod table;
 
@@ -23,6 +26,7 @@ use crate::model::record::{Schema, Type, Typed};
 use crate::model::{
     Channel, Media, Message, Mine, Moderation, Participant, Person, Session, Window,
 };
+use entry::Meant;
 use names::Names;
 use table::{Table, Value, unknown};
 
@@ -47,6 +51,13 @@ struct ShapeHead {
     name: String,
     of: &'static Schema,
 }
+
+/// A shape's number, its members, and the schema's type that it is, if it is one.
+type ShapeBody<'m> = (
+    usize,
+    Table<'m, 'm>,
+    Option<(&'m str, std::ops::Range<usize>)>,
+);
 
 /// The records that can have a shape, by the names that mappings use.
 const RECORDS: [(&str, Type); 11] = [
@@ -137,9 +148,14 @@ impl<'m> Loader<'m> {
             );
         }
         dialect.doors = self.doors.clone();
+        let schema_text = schema;
+        let schema = schema::Schema::of(schema, &mut self.problems);
         let bodies = self.shape_heads(&mut top);
         self.wrap = self.wrap_of(&mut top);
-        for (head, table) in bodies {
+        for (head, table, of) in bodies {
+            if let Some((name, span)) = of {
+                self.typed_shape(name, span, &table, &schema);
+            }
             let shape = self.shape(head, &table);
             dialect.shapes.push(shape);
         }
@@ -161,8 +177,8 @@ impl<'m> Loader<'m> {
             dialect.auth.push(auth);
         }
         let tokens = top.get("tokens");
-        self.entries(&mut top, &mut dialect, schema);
-        self.services(&mut dialect, schema, tokens);
+        self.entries(&mut top, &mut dialect, &schema);
+        self.services(&mut dialect, schema_text, tokens);
         for fault in top.tables("fault", &mut self.problems) {
             let fault = self.fault(fault);
             dialect.faults.push(fault);
@@ -176,7 +192,7 @@ impl<'m> Loader<'m> {
     }
 
     /// Reads the shapes' names, so that templates can name shapes that stand below them.
-    fn shape_heads(&mut self, top: &mut Table<'m, 'm>) -> Vec<(usize, Table<'m, 'm>)> {
+    fn shape_heads(&mut self, top: &mut Table<'m, 'm>) -> Vec<ShapeBody<'m>> {
         let mut bodies = Vec::new();
         for key in ["shape", "type"] {
             let Some(table) = top
@@ -189,6 +205,12 @@ impl<'m> Loader<'m> {
                 let Some(mut shape) = Table::of(value, &mut self.problems) else {
                     continue;
                 };
+                if self.shapes.iter().any(|known| known.name == name) {
+                    let message = format!("there is a shape `{name}` already");
+                    let help = "give one of the two another name, and say `of` which record it is";
+                    self.problems.at(span.clone(), message, help);
+                }
+                let schema_type = (key == "type").then(|| (name, span.clone()));
                 let of = shape.text("of", &mut self.problems);
                 let (record, span) = of.unwrap_or((name, span));
                 let found = RECORDS.iter().find(|(known, _)| *known == record);
@@ -206,7 +228,7 @@ impl<'m> Loader<'m> {
                     name: name.to_owned(),
                     of,
                 });
-                bodies.push((self.shapes.len() - 1, shape));
+                bodies.push((self.shapes.len() - 1, shape, schema_type));
             }
         }
         bodies
@@ -223,7 +245,8 @@ impl<'m> Loader<'m> {
                 derive = self.derives(&lines, &names);
                 continue;
             }
-            members.push(self.member(key, span, value, &names));
+            let member = self.member(key, span.clone(), value, &names);
+            self.add_member(&mut members, member, span);
         }
         Shape {
             name: self.shapes[head].name.as_str().into(),
@@ -244,40 +267,34 @@ impl<'m> Loader<'m> {
                 "add ok = { … }",
             );
         }
-        if let Some(toml::de::DeValue::Array(shapes)) =
-            wrap.get("also").map(|value| value.get_ref())
-        {
-            self.wrap_also = shapes.iter().collect();
-        }
+        self.wrap_also = wrap.array("also", &mut self.problems);
         wrap.finish(&mut self.problems);
         ok
     }
 
-    fn entries(&mut self, top: &mut Table<'m, 'm>, dialect: &mut Dialect, schema: Option<&str>) {
-        let schema = graphql::Schema::of(schema, &mut self.problems);
+    fn entries(&mut self, top: &mut Table<'m, 'm>, dialect: &mut Dialect, schema: &schema::Schema) {
         for (key, span, value) in top.rest().collect::<Vec<_>>() {
-            let action = match key {
-                "answer" | "refuse" | "fault" | "auth" | "every" => None,
+            let meant = match key {
+                "fault" | "auth" | "every" => continue,
+                "answer" => Meant::Answer,
+                "refuse" => Meant::Refuse,
                 _ => match self.operation(key, span) {
-                    Some(operation) => Some(operation),
+                    Some(operation) => Meant::Command(operation),
                     None => continue,
                 },
             };
-            if matches!(key, "fault" | "auth" | "every") {
-                continue;
-            }
             for mut table in table::tables(value, &mut self.problems) {
-                let exchange = match (table.get("graphql"), action) {
-                    (Some(field), Some(operation)) => {
+                let exchange = match (table.get("graphql"), meant) {
+                    (Some(field), Meant::Command(operation)) => {
                         match self.served_field(&mut table, field, operation) {
                             Role::Server => {
                                 table.finish(&mut self.problems);
                                 None
                             }
-                            _ => self.graphql_exchange(table, field, operation, dialect, &schema),
+                            _ => self.graphql_exchange(table, field, operation, dialect, schema),
                         }
                     }
-                    _ => Some(self.exchange(table, action)),
+                    _ => Some(self.exchange(table, meant)),
                 };
                 dialect.exchanges.extend(exchange);
             }

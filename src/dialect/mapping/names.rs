@@ -1,4 +1,7 @@
 //! Placeholders: from the text between braces to a field's numbers.
+//!
+//! A name is looked up in the schemas of the records that may stand there; what is not found is told with the nearest
+//! name that is. After this, nothing is looked up by name any more.
 
 use std::ops::Range;
 
@@ -45,6 +48,8 @@ enum Absent<'t> {
     Required,
     LeftOut,
     Written(&'t str),
+    /// Something that has no meaning behind the path.
+    Unread(&'t str),
 }
 
 impl Loader<'_> {
@@ -55,28 +60,31 @@ impl Loader<'_> {
         let mut literal = String::new();
         while let Some(open) = rest.find('{') {
             literal.push_str(&rest[..open]);
-            let Some(length) = closing(&rest[open..]) else {
-                literal.push('{');
-                rest = &rest[open + 1..];
-                continue;
+            let begins = text.len() - rest.len() + open;
+            let exact = text.len() + 2 == span.len();
+            let place = |length: usize| {
+                let at = span.start + 1 + begins;
+                if exact { at..at + length } else { span.clone() }
             };
+            let Some(length) = closing(&rest[open..]) else {
+                let help = "add the } that belongs to it";
+                self.problems.at(place(1), "this { is not closed", help);
+                return pieces;
+            };
+            let place = place(length + 1);
             let inner = &rest[open + 1..open + length];
             rest = &rest[open + length + 1..];
             if !inner.starts_with(|char: char| char.is_ascii_lowercase() || char == '_') {
-                literal.push('{');
-                literal.push_str(inner);
-                literal.push('}');
+                self.problems.at(
+                    place,
+                    format!("`{{{inner}}}` names no field"),
+                    "a placeholder begins with a field's name, as in {text?}; braces mean nothing else",
+                );
                 continue;
             }
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(std::mem::take(&mut literal).into()));
             }
-            let at = span.start + 1 + (text.len() - rest.len()) - length - 1;
-            let place = if text.len() + 2 == span.len() {
-                at..at + length + 1
-            } else {
-                span.clone()
-            };
             pieces.extend(
                 self.placeholder(inner, place, names)
                     .map(Piece::Placeholder),
@@ -99,6 +107,14 @@ impl Loader<'_> {
         let parsed = parse(inner, |name| {
             Codec::from_name(name).is_some() || shapes.iter().any(|shape| shape == name)
         });
+        if let Absent::Unread(text) = parsed.absence {
+            self.problems.at(
+                span,
+                format!("`{text}` cannot be read"),
+                "write {path}, {path?} or {path|default}, each with :codec behind if one is needed",
+            );
+            return None;
+        }
         let source = self.source(parsed.path, span.clone(), names)?;
         let otherwise = parsed
             .otherwise
@@ -106,7 +122,7 @@ impl Loader<'_> {
             .filter_map(|path| self.source(path, span.clone(), names))
             .collect();
         let absence = match parsed.absence {
-            Absent::Required => Absence::Required,
+            Absent::Required | Absent::Unread(_) => Absence::Required,
             Absent::LeftOut => Absence::LeftOut,
             Absent::Written(text) => {
                 Absence::Written(Constant::new(default_value(text), self.style))
@@ -160,7 +176,7 @@ impl Loader<'_> {
             let help = if matches!(source.kind, Type::Time) {
                 "a time needs one of unix_s, unix_ms, rfc3339_micros, naive_seconds, slack_ts, …"
             } else {
-                ""
+                "leave the codec out, or take one for this type"
             };
             let spelt = name.map_or("without a codec".to_owned(), |name| {
                 format!("with codec `{name}`")
@@ -192,7 +208,8 @@ impl Loader<'_> {
                     self.shapes[shape].of.name,
                     kind.name()
                 );
-                self.problems.at(span, message, "");
+                self.problems
+                    .at(span, message, "name a shape of this record");
                 None
             }
             (None, _) => {
@@ -243,6 +260,14 @@ impl Loader<'_> {
                 Root::Request,
                 Type::Record(names.request.unwrap_or(names.this)),
             ),
+            "reply" if names.this.field("reply").is_none() => {
+                self.problems.at(
+                    span,
+                    "`{reply}` stands only in [wrap]",
+                    "name the fields of the reply, or one of its records",
+                );
+                return None;
+            }
             "credential" => {
                 self.problems.at(
                     span,
@@ -270,8 +295,11 @@ impl Loader<'_> {
                 kind = *item;
             }
             let Type::Record(schema) = kind else {
-                self.problems
-                    .at(span, format!("`{path}`: {} has no fields", kind.name()), "");
+                self.problems.at(
+                    span,
+                    format!("`{path}` goes too far: {} has no fields", kind.name()),
+                    format!("end the path before `{name}`"),
+                );
                 return None;
             };
             let Some((number, field)) = schema.field(name) else {
@@ -330,10 +358,11 @@ fn parse(inner: &str, spells: impl Fn(&str) -> bool) -> Parsed<'_> {
         Some((before, name)) if !before.starts_with('|') || spells(name) => (before, Some(name)),
         _ => (rest, None),
     };
-    let absence = match rest.split_at_checked(1) {
-        Some(("?", _)) => Absent::LeftOut,
-        Some(("|", text)) => Absent::Written(text),
-        _ => Absent::Required,
+    let absence = match (rest, rest.strip_prefix('|')) {
+        ("", _) => Absent::Required,
+        ("?", _) => Absent::LeftOut,
+        (_, Some(text)) => Absent::Written(text),
+        _ => Absent::Unread(rest),
     };
     Parsed {
         path,

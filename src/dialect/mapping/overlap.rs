@@ -30,7 +30,7 @@ pub fn constants(exchange: &Exchange) -> Vec<(String, String)> {
             template.constants(&format!("{place}.{name}"), &mut found);
         }
     }
-    for (name, template) in &parts.header {
+    for Header { name, template, .. } in &parts.header {
         template.constants(&format!("header.{name}"), &mut found);
     }
     if let Some(body) = body_kind(parts) {
@@ -71,12 +71,17 @@ impl Loader<'_> {
                     }
                     break;
                 }
-                let place = second.place;
-                let line = self.problems.place(first.place);
+                let other = self.problems.place(first.place.start);
+                let apart =
+                    if first.operation().is_some() && first.operation() == second.operation() {
+                        "a constant, or by `when`: then one may be the reply to the other's request"
+                    } else {
+                        "a constant, a path, a method or a door"
+                    };
                 self.problems.at(
-                    place..place + 1,
+                    second.place.clone(),
                     "one request could mean this entry and another",
-                    format!("the other stands at {line}; tell them apart by a constant, a path, a method or a door"),
+                    format!("the other stands at {other}; tell them apart by {apart}"),
                 );
             }
         }

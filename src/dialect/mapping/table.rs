@@ -1,11 +1,13 @@
-//! A TOML table with its places, read key by key: what nobody asked for is an error that names the nearest key.
+//! A TOML table with its places, read key by key.
+//!
+//! What nobody asked for is an error that names the nearest key. It knows TOML and nothing of mappings.
 
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnose::Problems;
+use crate::diagnose::{Problems, suggest};
 
 pub type Value<'i> = Spanned<DeValue<'i>>;
 
@@ -30,7 +32,7 @@ impl<'t, 'i> Table<'t, 'i> {
         match value.get_ref() {
             DeValue::Table(table) => Some(Table::new(table, value.span())),
             other => {
-                wrong_type(problems, value.span(), "a table", other);
+                wrong_type(problems, value.span(), "table", other);
                 None
             }
         }
@@ -60,7 +62,7 @@ impl<'t, 'i> Table<'t, 'i> {
                 int.as_str().parse().ok()
             }
             other => {
-                wrong_type(problems, value.span(), "a whole number from 0", other);
+                wrong_type(problems, value.span(), "whole number from 0", other);
                 None
             }
         }
@@ -97,12 +99,43 @@ impl<'t, 'i> Table<'t, 'i> {
         }
     }
 
+    /// The elements of an array; anything else is an error.
+    pub fn array(&mut self, key: &'static str, problems: &mut Problems) -> Vec<&'t Value<'i>> {
+        match self.get(key).map(|value| (value.get_ref(), value.span())) {
+            None => Vec::new(),
+            Some((DeValue::Array(elements), _)) => elements.iter().collect(),
+            Some((other, span)) => {
+                wrong_type(problems, span, "array", other);
+                Vec::new()
+            }
+        }
+    }
+
     /// The tables of an array of tables.
     pub fn tables(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Table<'t, 'i>> {
         let Some(value) = self.get(key) else {
             return Vec::new();
         };
         tables(value, problems)
+    }
+
+    /// Reports all but the first of keys that exclude each other.
+    pub fn only_one(&self, keys: &[&str], what: &str, problems: &mut Problems) {
+        let mut found = self
+            .table
+            .iter()
+            .filter(|(name, _)| keys.contains(&name.get_ref().as_ref()));
+        let Some((first, _)) = found.next() else {
+            return;
+        };
+        for (name, _) in found {
+            let message = format!("{what} has `{}` already", first.get_ref());
+            problems.at(
+                name.span(),
+                message,
+                format!("keep one of `{}`", keys.join("`, `")),
+            );
+        }
     }
 
     /// Every member that was not asked for.
@@ -129,12 +162,7 @@ pub fn tables<'t, 'i>(value: &'t Value<'i>, problems: &mut Problems) -> Vec<Tabl
             .filter_map(|value| Table::of(value, problems))
             .collect(),
         other => {
-            wrong_type(
-                problems,
-                value.span(),
-                "an array of tables, written as [[…]]",
-                other,
-            );
+            wrong_type(problems, value.span(), "array of tables", other);
             Vec::new()
         }
     }
@@ -151,11 +179,21 @@ pub fn text<'t>(value: &'t Value<'_>, problems: &mut Problems) -> Option<&'t str
 }
 
 fn wrong_type(problems: &mut Problems, span: Range<usize>, wanted: &str, found: &DeValue<'_>) {
-    problems.at(
-        span,
-        format!("this must be {wanted}, not {}", found.type_str()),
-        "",
+    let (a, help) = match wanted {
+        "table" => ("a", "write { name = value }"),
+        "array" => ("an", "write [ … ]"),
+        "array of tables" => ("an", "put [[ ]] around the name and the lines below it"),
+        "text" => ("", "write it in quotes"),
+        "true or false" => ("", "write one of the two without quotes"),
+        _ => ("a", "write digits without quotes"),
+    };
+    let wanted = format!("{a} {wanted}");
+    let message = format!(
+        "this must be {}, not {}",
+        wanted.trim_start(),
+        found.type_str()
     );
+    problems.at(span, message, help);
 }
 
 /// Reports a name that is not among the known ones, with the nearest or all of them.
@@ -164,16 +202,11 @@ pub fn unknown<'n>(
     span: Range<usize>,
     what: &str,
     name: &str,
-    known: impl Iterator<Item = &'n str> + Clone,
+    known: impl IntoIterator<Item = &'n str>,
 ) {
-    let nearest = known
-        .clone()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 3);
-    let help = match nearest {
-        Some((_, nearest)) => format!("did you mean `{nearest}`?"),
-        None => format!("known here: {}", known.collect::<Vec<_>>().join(", ")),
-    };
-    problems.at(span, format!("unknown {what} `{name}`"), help);
+    problems.at(
+        span,
+        format!("unknown {what} `{name}`"),
+        suggest(name, known),
+    );
 }

@@ -55,7 +55,7 @@ impl Exchange {
     pub(super) async fn documents(
         &self,
         service: &Service,
-        mut visit: Visit,
+        mut visit: Visit<'_>,
         parts: &http::request::Parts,
         body: Body,
         started: Instant,
@@ -87,7 +87,7 @@ impl Exchange {
     async fn answer_documents(
         &self,
         service: &Service,
-        visit: &mut Visit,
+        visit: &mut Visit<'_>,
         parts: &http::request::Parts,
         body: Body,
     ) -> Answer {
@@ -129,7 +129,7 @@ impl Exchange {
         }
     }
 
-    fn whole(&self, visit: &Visit, fault: Fault, on: Option<Operation>) -> Answer {
+    fn whole(&self, visit: &Visit<'_>, fault: Fault, on: Option<Operation>) -> Answer {
         let dialect = &self.doors.dialects[visit.dialect];
         let rendered = dialect.whole_fault(&fault, on, visit.door, &visit.envelope.arrival);
         Answer {
@@ -144,7 +144,7 @@ impl Exchange {
     async fn batch(
         &self,
         service: &Service,
-        visit: &Visit,
+        visit: &Visit<'_>,
         many: Vec<Result<Asked, &'static str>>,
         method: &Method,
     ) -> Answer {
@@ -178,7 +178,7 @@ impl Exchange {
     async fn document(
         &self,
         service: &Service,
-        visit: &Visit,
+        visit: &Visit<'_>,
         asked: &Asked,
         method: &Method,
     ) -> Answer {
@@ -229,7 +229,7 @@ impl Exchange {
         }
     }
 
-    async fn call(&self, visit: &Visit, call: &Call, index: usize) -> Outcome {
+    async fn call(&self, visit: &Visit<'_>, call: &Call, index: usize) -> Outcome {
         let mut envelope = visit.envelope.clone();
         envelope.command = call.command.clone();
         // One key for a whole document: each of its changes is another.

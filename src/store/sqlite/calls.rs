@@ -1,4 +1,6 @@
 //! The calls of the store, each turned into a closure over owned values that one of the threads runs.
+//!
+//! What changes something goes to the writer, the rest to the readers. No SQL stands here.
 
 use tokio::sync::oneshot;
 

@@ -1,4 +1,6 @@
 //! The SQL of channels.
+//!
+//! A channel is a row with its record as JSON; its newest message is looked up, never kept twice.
 
 use compact_str::format_compact;
 use rusqlite::{Connection, OptionalExtension, Row};

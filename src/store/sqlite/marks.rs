@@ -1,4 +1,6 @@
 //! The SQL of what people mark for themselves, and of whether they are there.
+//!
+//! A mark is a row while it is set. Nothing here knows what a mark means to a dialect.
 
 use rusqlite::{Connection, OptionalExtension};
 

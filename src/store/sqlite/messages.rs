@@ -1,4 +1,6 @@
 //! The SQL of single messages: keeping, finding, changing and taking them away.
+//!
+//! Lists are in `lists`. A message that is taken away leaves its row behind, so that its id is never used again.
 
 use compact_str::format_compact;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params};

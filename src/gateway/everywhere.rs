@@ -1,0 +1,188 @@
+//! Commands about no channel in particular: the channels that a caller may read, and what stands in all of them.
+//!
+//! The routes say where to look, each place is asked in turn, and what the caller may not know of is left out. A place
+//! that cannot list its channels still has those that a route names.
+
+use super::{Asked, Gateway, rename, side};
+use crate::model::{
+    Channel, Channels, Command, Fault, FindChannel, Kind, List, ListChannels, Message, Messages,
+    OneChannel, Outcome, Reply, Text, Window,
+};
+use crate::route::Source;
+
+/// A channel that was seen: its upstream, what that says of it, and the client's name for it.
+struct Seen {
+    upstream: Text,
+    channel: Channel,
+    name: Text,
+}
+
+impl Gateway {
+    /// All channels that the caller may read, from every upstream that its routes lead to.
+    pub(super) async fn channels(&self, asked: &Asked<'_>) -> Outcome {
+        let ids = &self.relay.shared.ids;
+        let mut channels = Vec::new();
+        for seen in self.all_seen(asked).await? {
+            let mut outcome = Ok(Reply::OneChannel(OneChannel {
+                channel: seen.channel,
+            }));
+            ids.outward(&side(asked.profile, &seen.upstream, false), &mut outcome)
+                .await?;
+            let id = ids
+                .channel_id(&asked.envelope.dialect, asked.profile.ids, &seen.name)
+                .await?;
+            let mut reply = outcome?;
+            rename(&mut reply, &id);
+            if let Reply::OneChannel(one) = reply {
+                channels.push(one.channel);
+            }
+        }
+        let window = match &asked.envelope.command {
+            Command::ListChannels(list) => list.window.clone(),
+            _ => Window::default(),
+        };
+        let (channels, window) = crate::relay::page(channels, &window)?;
+        Ok(Reply::Channels(Channels { channels, window }))
+    }
+
+    /// A list over every channel that the caller may read, newest last.
+    pub(super) async fn everywhere(&self, asked: &Asked<'_>, list: List) -> Outcome {
+        // What is skipped may all be in one channel, so each is asked for that much more.
+        let skip = list.window.offset.unwrap_or(0).max(0);
+        let window = Window {
+            limit: list.window.limit.map(|limit| limit.saturating_add(skip)),
+            offset: None,
+            ..list.window.clone()
+        };
+        let (mut messages, mut total) = (Vec::new(), Some(0));
+        for seen in self.all_seen(asked).await? {
+            let ids = &self.relay.shared.ids;
+            let channel = ids
+                .channel_id(&asked.envelope.dialect, asked.profile.ids, &seen.name)
+                .await?;
+            let one = Command::List(List {
+                channel,
+                window: window.clone(),
+                ..list.clone()
+            });
+            match self.one(asked, one).await {
+                Ok(Reply::Messages(page)) => {
+                    total = total.zip(page.window.total).map(|(sum, more)| sum + more);
+                    messages.extend(page.messages);
+                }
+                // A place without lists has nothing to add.
+                Err(fault) if fault.kind.is(Kind::Unsupported) => {}
+                outcome => return outcome,
+            }
+        }
+        messages.sort_by_key(|message| message.created_at);
+        pass_over(&mut messages, &list.window, skip);
+        cut(&mut messages, &list.window);
+        let window = Window {
+            total,
+            ..list.window
+        };
+        Ok(Reply::Messages(Messages { messages, window }))
+    }
+
+    async fn all_seen(&self, asked: &Asked<'_>) -> Result<Vec<Seen>, Fault> {
+        let mut all = Vec::new();
+        for source in self
+            .rules
+            .routes
+            .visible(&asked.envelope.dialect, asked.application)
+        {
+            let seen = self.seen(asked, source).await?;
+            all.extend(seen.into_iter().filter(|seen| {
+                self.is_open(
+                    asked.principal,
+                    &seen.upstream,
+                    &seen.channel.id,
+                    &seen.name,
+                )
+            }));
+        }
+        Ok(all)
+    }
+
+    async fn seen(&self, asked: &Asked<'_>, source: Source) -> Result<Vec<Seen>, Fault> {
+        match source {
+            Source::One {
+                upstream,
+                channel,
+                client_channel,
+            } => {
+                let find = FindChannel {
+                    channel: channel.clone(),
+                    ..FindChannel::default()
+                };
+                let found = match self
+                    .relayed(asked, &upstream, Command::FindChannel(find))
+                    .await
+                {
+                    Ok(Reply::OneChannel(one)) => one.channel,
+                    // What the upstream cannot describe still has its name.
+                    _ => Channel {
+                        id: channel,
+                        name: client_channel.clone(),
+                        ..Channel::default()
+                    },
+                };
+                Ok(vec![Seen {
+                    upstream,
+                    channel: found,
+                    name: client_channel,
+                }])
+            }
+            Source::Every { upstream } => {
+                let list = Command::ListChannels(ListChannels::default());
+                let channels = match self.relayed(asked, &upstream, list).await {
+                    Ok(Reply::Channels(list)) => list.channels,
+                    Err(fault) if !fault.kind.is(Kind::Unsupported) => return Err(fault),
+                    _ => Vec::new(),
+                };
+                let named = channels.into_iter().filter_map(|channel| {
+                    let (routes, dialect) = (&self.rules.routes, &asked.envelope.dialect);
+                    let name = routes.client_channel(
+                        dialect,
+                        asked.application,
+                        &upstream,
+                        &channel.id,
+                    )?;
+                    Some(Seen {
+                        upstream: upstream.clone(),
+                        channel,
+                        name,
+                    })
+                });
+                Ok(named.collect())
+            }
+        }
+    }
+}
+
+/// Leaves what was asked for: an upstream may know no limit, or not keep to it.
+pub(super) fn cut(messages: &mut Vec<Message>, window: &Window) {
+    let Some(limit) = window.limit.and_then(|limit| usize::try_from(limit).ok()) else {
+        return;
+    };
+    if from_oldest(window) {
+        messages.truncate(limit);
+    } else {
+        messages.drain(..messages.len().saturating_sub(limit));
+    }
+}
+
+fn pass_over(messages: &mut Vec<Message>, window: &Window, skip: i64) {
+    let skip = usize::try_from(skip).map_or(messages.len(), |skip| skip.min(messages.len()));
+    if from_oldest(window) {
+        messages.drain(..skip);
+    } else {
+        messages.truncate(messages.len() - skip);
+    }
+}
+
+/// Does a list begin at its oldest end?
+fn from_oldest(window: &Window) -> bool {
+    window.order == Some(1) || (!window.after.is_empty() && window.before.is_empty())
+}

@@ -1,0 +1,278 @@
+//! Where a command goes, and whether it may and can: found out before anything is done.
+//!
+//! The client's names become the upstream's here: of the channel by the route, of a message by the id map. A channel
+//! that is closed to the caller does not exist for it, in every dialect, with the same fault.
+
+use super::{Asked, Gateway};
+use crate::auth::Principal;
+use crate::model::{ChannelRule, Command, Effect, Fault, Kind, LOCAL, Text};
+use crate::relay::{Native, NativeKind, unknown_message};
+use crate::route::Route;
+
+/// A command, once its channel is found.
+pub(super) struct Located {
+    /// In the upstream's own names.
+    pub command: Command,
+    pub route: Route,
+    /// The channel as the client names it.
+    pub client_channel: Text,
+}
+
+impl Gateway {
+    /// Finds where a command goes and checks that it may go there and can be carried out.
+    ///
+    /// # Errors
+    /// What keeps it from being carried out; nothing has been done then.
+    pub(super) async fn locate(
+        &self,
+        asked: &Asked<'_>,
+        mut command: Command,
+    ) -> Result<Located, Fault> {
+        let ids = &self.relay.shared.ids;
+        self.named(asked, &mut command).await?;
+        if let Some(channel) = channel_of(&mut command) {
+            *channel = ids
+                .channel(&asked.envelope.dialect, asked.profile.ids, channel)
+                .await?;
+        }
+        let found = match self.by_message(asked, &mut command).await? {
+            Some(found) => found,
+            None => self.by_channel(asked, &mut command)?,
+        };
+        let (route, client_channel) = found;
+        self.person(asked, &mut command, &route).await?;
+        self.allowed(asked, &command, &route, &client_channel)
+            .await?;
+        self.paced(asked, &command, &route, &client_channel)?;
+        if let Some(channel) = channel_of(&mut command) {
+            *channel = route.channel.clone();
+        }
+        self.sound(asked, &mut command)?;
+        Ok(Located {
+            command,
+            route,
+            client_channel,
+        })
+    }
+
+    fn by_channel(&self, asked: &Asked<'_>, command: &mut Command) -> Result<(Route, Text), Fault> {
+        let channel = channel_of(command).cloned().unwrap_or_default();
+        if channel.is_empty() {
+            // About people or about everything: that is for Sabir itself.
+            return Ok((
+                Route {
+                    upstream: LOCAL.into(),
+                    ..Route::default()
+                },
+                channel,
+            ));
+        }
+        Ok((
+            self.rules
+                .routes
+                .select(&asked.envelope.dialect, asked.application, &channel)?,
+            channel,
+        ))
+    }
+
+    /// A command that carries a message's id goes where the message is, and names it as it is named there.
+    async fn by_message(
+        &self,
+        asked: &Asked<'_>,
+        command: &mut Command,
+    ) -> Result<Option<(Route, Text)>, Fault> {
+        let named = channel_of(command).cloned().unwrap_or_default();
+        let Some(id) = message_of(command).filter(|id| !id.is_empty()) else {
+            return Ok(None);
+        };
+        let native = self.relay.shared.ids.thing(asked.profile.ids, id).await?;
+        let Some(native) = native.filter(|native| native.kind == NativeKind::Message) else {
+            // Ids that are given out as they are: of `local`, or where a route says so.
+            if !named.is_empty() {
+                return Ok(None);
+            }
+            let found = self.relay.shared.local.store().get(LOCAL, None, id).await;
+            let Ok(Some(message)) = found else {
+                return Err(unknown_message(id));
+            };
+            return self.back(asked, LOCAL, &message.channel, id).map(Some);
+        };
+        let asked_id = std::mem::replace(id, native.id.clone());
+        self.back(asked, &native.upstream, &native.channel, &asked_id)
+            .map(Some)
+    }
+
+    /// The route to a channel of an upstream, by the name that the client has for it.
+    fn back(
+        &self,
+        asked: &Asked<'_>,
+        upstream: &str,
+        channel: &Text,
+        id: &str,
+    ) -> Result<(Route, Text), Fault> {
+        let (routes, dialect) = (&self.rules.routes, &asked.envelope.dialect);
+        let client_channel = routes
+            .client_channel(dialect, asked.application, upstream, channel)
+            .filter(|name| self.is_open(asked.principal, upstream, channel, name))
+            .ok_or_else(|| unknown_message(id))?;
+        let route = routes.select(dialect, asked.application, &client_channel)?;
+        Ok((route, client_channel))
+    }
+
+    /// Does this channel of an upstream exist for a caller, who calls it so?
+    pub(super) fn is_open(
+        &self,
+        principal: &Principal,
+        upstream: &str,
+        there: &str,
+        name: &str,
+    ) -> bool {
+        let exists = upstream != LOCAL || self.relay.shared.local.has(there);
+        // Members are people; a program that acts for nobody is held by its own channels alone.
+        let admits = |rule: &ChannelRule| {
+            rule.members.is_empty()
+                || principal.account.is_none()
+                || rule.members.contains(&principal.name)
+        };
+        exists && principal.reaches(name) && self.rule(upstream, there, name).is_none_or(admits)
+    }
+
+    /// The operator's rules of a channel: by its name in `local`, or else by the name that clients have for it.
+    pub(super) fn rule(&self, upstream: &str, there: &str, name: &str) -> Option<&ChannelRule> {
+        let local = &self.relay.shared.local;
+        local.rule(if upstream == LOCAL { there } else { name })
+    }
+
+    /// A command that carries a person's id names it as the upstream does.
+    async fn person(
+        &self,
+        asked: &Asked<'_>,
+        command: &mut Command,
+        route: &Route,
+    ) -> Result<(), Fault> {
+        let Some(id) = person_of(command).filter(|id| !id.is_empty()) else {
+            return Ok(());
+        };
+        let native = self.relay.shared.ids.thing(asked.profile.ids, id).await?;
+        let person = |native: &Native| {
+            native.kind == NativeKind::Person && native.upstream == route.upstream
+        };
+        if let Some(native) = native.filter(person) {
+            *id = native.id;
+        }
+        Ok(())
+    }
+
+    /// May the caller do this here?
+    async fn allowed(
+        &self,
+        asked: &Asked<'_>,
+        command: &Command,
+        route: &Route,
+        channel: &Text,
+    ) -> Result<(), Fault> {
+        let principal = asked.principal;
+        if !channel.is_empty() && !self.is_open(principal, &route.upstream, &route.channel, channel)
+        {
+            return Err(Fault::client(Kind::Channel, "no such channel").value(channel.clone()));
+        }
+        let may = match (command.operation().effect(), command) {
+            // What people mark for themselves is a part of reading.
+            (
+                _,
+                Command::MarkSeen(_)
+                | Command::MarkChannelSeen(_)
+                | Command::ToggleStar(_)
+                | Command::TogglePin(_)
+                | Command::ToggleArchive(_),
+            ) => principal.may.read,
+            (_, Command::SetPresence(set)) => {
+                principal.may.moderate || set.person == principal.person.id
+            }
+            (_, Command::Moderate(_)) => principal.may.moderate,
+            (_, Command::Delete(delete)) => {
+                principal.may.moderate
+                    || (principal.may.send && self.is_author(asked, route, &delete.id).await?)
+            }
+            (_, Command::Edit(message)) => {
+                principal.may.send && self.is_author(asked, route, &message.id).await?
+            }
+            (Effect::Write, _) => principal.may.send,
+            _ => principal.may.read,
+        };
+        may.then_some(())
+            .ok_or_else(|| Fault::client(Kind::Scope, "this caller may not do that"))
+    }
+
+    /// Did the caller write the message? Elsewhere than in `local` that is only known of a caller who speaks there with
+    /// a credential of its own, and then the upstream itself says no.
+    async fn is_author(&self, asked: &Asked<'_>, route: &Route, id: &str) -> Result<bool, Fault> {
+        let shared = &self.relay.shared;
+        if let Some(at) = shared.find(&route.upstream) {
+            return Ok(self
+                .own_credential(at, &route.upstream, asked.principal)
+                .is_some());
+        }
+        let author = shared
+            .local
+            .author_of(id)
+            .await?
+            .ok_or_else(|| unknown_message(id))?;
+        Ok(author == asked.principal.person.id)
+    }
+
+    /// Completes a message and checks it against the client's dialect. The upstream's own limits are checked by the
+    /// relay, on the text as it will be sent.
+    fn sound(&self, asked: &Asked<'_>, command: &mut Command) -> Result<(), Fault> {
+        let Command::Send(message) = command else {
+            return Ok(());
+        };
+        asked.profile.check(message)?;
+        message.author = asked.principal.person.clone();
+        message.created_at.get_or_insert(asked.now);
+        Ok(())
+    }
+}
+
+/// The channel that a command is about.
+fn channel_of(command: &mut Command) -> Option<&mut Text> {
+    Some(match command {
+        Command::Send(message) | Command::Edit(message) => &mut message.channel,
+        Command::List(asked) => &mut asked.channel,
+        Command::Get(asked) => &mut asked.channel,
+        Command::MarkSeen(asked) => &mut asked.channel,
+        Command::Search(asked) => &mut asked.channel,
+        Command::ToggleStar(asked) => &mut asked.channel,
+        Command::FindChannel(asked) => &mut asked.channel,
+        Command::TogglePin(asked) => &mut asked.channel,
+        Command::ToggleArchive(asked) => &mut asked.channel,
+        Command::MarkChannelSeen(asked) => &mut asked.channel,
+        Command::Delete(asked) => &mut asked.channel,
+        Command::Moderate(asked) => &mut asked.channel,
+        _ => return None,
+    })
+}
+
+/// The person that a command is about.
+fn person_of(command: &mut Command) -> Option<&mut Text> {
+    Some(match command {
+        Command::List(asked) => &mut asked.author,
+        Command::GetPerson(asked) => &mut asked.id,
+        Command::SetPresence(asked) => &mut asked.person,
+        Command::Moderate(asked) => &mut asked.person,
+        Command::FindChannel(asked) => &mut asked.owner,
+        _ => return None,
+    })
+}
+
+/// The message that a command is about.
+fn message_of(command: &mut Command) -> Option<&mut Text> {
+    Some(match command {
+        Command::Get(asked) => &mut asked.id,
+        Command::MarkSeen(asked) => &mut asked.id,
+        Command::ToggleStar(asked) => &mut asked.id,
+        Command::Delete(asked) => &mut asked.id,
+        Command::Edit(message) => &mut message.id,
+        _ => return None,
+    })
+}

@@ -1,0 +1,350 @@
+//! The gateway: a command in an envelope becomes an outcome. It knows no dialect.
+//!
+//! [`Gateway::submit`] is the one way in, for requests and for live connections: who is this, where to, may they, is it
+//! sound on both sides, and then it is carried out. What a client may not know of is never told apart from what does
+//! not exist, and what is wrong with a request is told only to a caller that is known.
+
+mod carried;
+mod everywhere;
+mod locate;
+mod naming;
+mod pace;
+
+use std::sync::Arc;
+
+pub use carried::Carried;
+
+pub use crate::auth::letters;
+use crate::auth::{Auth, Caller, Principal};
+use crate::model::{
+    Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Message, Messages, Outcome,
+    Profile, Reply, SealKeys, Secret, Text, Time, Window,
+};
+use crate::relay::{Relay, Side};
+use crate::route::Routes;
+use pace::Pace;
+
+/// What is decided at start and shared by all threads.
+pub struct Rules {
+    pub auth: Auth,
+    pub routes: Routes,
+    pace: Pace,
+}
+
+impl Rules {
+    pub fn new(auth: Auth, routes: Routes) -> Rules {
+        Rules {
+            auth,
+            routes,
+            pace: Pace::default(),
+        }
+    }
+}
+
+/// The gateway of one thread.
+pub struct Gateway {
+    pub rules: Arc<Rules>,
+    pub relay: Relay,
+}
+
+/// What a reply needs besides its outcome.
+#[derive(Clone, Debug, Default)]
+pub struct ReplyContext {
+    pub keys: SealKeys,
+}
+
+/// A request of a caller that is known.
+struct Asked<'a> {
+    envelope: &'a Envelope,
+    principal: &'a Principal,
+    /// The name of the program that calls; empty if it has none.
+    application: &'a str,
+    profile: &'a Profile,
+    now: Time,
+}
+
+impl Gateway {
+    /// Carries out what an envelope asks. The envelope's application is completed with what is known of it.
+    pub async fn submit(
+        &self,
+        envelope: &mut Envelope,
+        profile: &Profile,
+    ) -> (Outcome, ReplyContext) {
+        let now = envelope.arrival.now.unwrap_or_default();
+        let credential = &mut envelope.credential;
+        if let Command::SignIn(_) | Command::Register(_) = &envelope.command
+            && !(credential.password.0.is_empty() && credential.license.0.is_empty())
+        {
+            // Programs send the token that they have, and it may have run out: that is why they sign in.
+            credential.token = Secret::default();
+        }
+        let caller = match self
+            .rules
+            .auth
+            .identify(&envelope.app, &envelope.credential, now)
+        {
+            Ok(caller) => caller,
+            Err(fault) => return (Err(fault), ReplyContext::default()),
+        };
+        caller.complete(&mut envelope.app);
+        let outcome = match envelope.command.operation().effect() {
+            Effect::Session => self.session(envelope, &caller, profile, now).await,
+            Effect::Read | Effect::Write => self.of_caller(envelope, &caller, profile, now).await,
+        };
+        (outcome, context(envelope, &caller))
+    }
+
+    /// What a request that was not understood comes to: its caller is told who it is not before what it did wrong.
+    pub fn refuse(
+        &self,
+        envelope: &mut Envelope,
+        needs_caller: bool,
+        fault: Fault,
+    ) -> (Fault, ReplyContext) {
+        let now = envelope.arrival.now.unwrap_or_default();
+        // A session is named by whoever signs in to it, too; a token that has run out is not held against them.
+        let by_session = !envelope.credential.session.0.is_empty();
+        match self
+            .rules
+            .auth
+            .identify(&envelope.app, &envelope.credential, now)
+        {
+            Err(unknown) if needs_caller || by_session || unknown.kind == Kind::Application => {
+                (unknown, ReplyContext::default())
+            }
+            Err(_) => (fault, ReplyContext::default()),
+            Ok(caller) => {
+                caller.complete(&mut envelope.app);
+                let context = context(envelope, &caller);
+                match caller.signed_in() {
+                    Err(nobody) if needs_caller => (nobody, context),
+                    _ => (fault, context),
+                }
+            }
+        }
+    }
+
+    async fn session(
+        &self,
+        envelope: &Envelope,
+        caller: &Caller,
+        profile: &Profile,
+        now: Time,
+    ) -> Outcome {
+        let (command, credential) = (&envelope.command, &envelope.credential);
+        let mut outcome = self
+            .rules
+            .auth
+            .session(command, caller, credential, profile, now)
+            .await;
+        self.relay
+            .shared
+            .ids
+            .outward(&side(profile, LOCAL, false), &mut outcome)
+            .await?;
+        outcome
+    }
+
+    async fn of_caller(
+        &self,
+        envelope: &Envelope,
+        caller: &Caller,
+        profile: &Profile,
+        now: Time,
+    ) -> Outcome {
+        let application = caller
+            .application
+            .as_ref()
+            .map_or("", |application| &application.name);
+        let asked = Asked {
+            envelope,
+            principal: caller.signed_in()?,
+            application,
+            profile,
+            now,
+        };
+        match &envelope.command {
+            Command::ListChannels(_) => Box::pin(self.channels(&asked)).await,
+            Command::List(list) => self.list(&asked, list.clone()).await,
+            // Boxed like everything rare: it would swell the future of every other request.
+            Command::SendMany(many) => Box::pin(self.many(&asked, &many.sends)).await,
+            command => self.one(&asked, command.clone()).await,
+        }
+    }
+
+    /// A list, no longer than those of the client's dialect are.
+    async fn list(&self, asked: &Asked<'_>, mut list: List) -> Outcome {
+        asked.profile.bound(&mut list.window);
+        match list.channel.is_empty() {
+            // Where an unknown channel is an empty one, no channel is too.
+            true if asked.profile.lists_unknown => Ok(Reply::Messages(Messages::default())),
+            true => Box::pin(self.everywhere(asked, list)).await,
+            false => self.one(asked, Command::List(list)).await,
+        }
+    }
+
+    /// Several messages in order. All are checked before the first is sent, so that no mistake that was there to see
+    /// leaves half of them done; what fails later says how many had been sent.
+    async fn many(&self, asked: &Asked<'_>, sends: &[Message]) -> Outcome {
+        for message in sends {
+            self.locate(asked, Command::Send(message.clone())).await?;
+        }
+        let mut messages = Vec::new();
+        for message in sends {
+            match self.one(asked, Command::Send(message.clone())).await {
+                Ok(Reply::OneMessage(one)) => messages.push(one.message),
+                Ok(_) => {}
+                Err(mut fault) => {
+                    let (sent, all) = (messages.len(), sends.len());
+                    fault.details.message =
+                        format!("{} ({sent} of {all} were sent)", fault.details.message).into();
+                    return Err(fault);
+                }
+            }
+        }
+        Ok(Reply::Messages(Messages {
+            messages,
+            window: Window::default(),
+        }))
+    }
+
+    /// One command about one channel, message or person.
+    async fn one(&self, asked: &Asked<'_>, command: Command) -> Outcome {
+        let listing = matches!(command, Command::List(_));
+        let located = match self.locate(asked, command).await {
+            Err(fault) if fault.kind == Kind::Channel && asked.profile.lists_unknown && listing => {
+                return Ok(Reply::Messages(Messages::default()));
+            }
+            located => located?,
+        };
+        let turn = self.take_turn(asked, &located)?;
+        let window = match &located.command {
+            Command::List(list) => Some(list.window.clone()),
+            _ => None,
+        };
+        let sent = matches!(located.command, Command::Send(_));
+        let upstream = &located.route.upstream;
+        let outcome = self.relayed(asked, upstream, located.command).await;
+        let mut reply = match outcome {
+            Err(fault) if fault.kind != Kind::OutcomeUnknown => {
+                self.give_back(turn);
+                return Err(fault);
+            }
+            outcome => outcome?,
+        };
+        if let (Some(window), Reply::Messages(list)) = (&window, &mut reply) {
+            everywhere::cut(&mut list.messages, window);
+        }
+        if sent {
+            naming::provisional(&mut reply, asked.profile);
+        }
+        // Ids are known by the upstream's name of the channel; the client sees its own.
+        rename(&mut reply, &located.route.channel);
+        let ids = &self.relay.shared.ids;
+        let mut outcome = Ok(reply);
+        ids.outward(
+            &side(asked.profile, upstream, located.route.native_ids),
+            &mut outcome,
+        )
+        .await?;
+        let channel = ids
+            .channel_id(
+                &asked.envelope.dialect,
+                asked.profile.ids,
+                &located.client_channel,
+            )
+            .await?;
+        outcome.map(|mut reply| {
+            rename(&mut reply, &channel);
+            reply
+        })
+    }
+
+    async fn relayed(&self, asked: &Asked<'_>, upstream: &str, command: Command) -> Outcome {
+        let shared = &self.relay.shared;
+        match shared.find(upstream) {
+            None if upstream == LOCAL => {
+                shared
+                    .local
+                    .carry_out(&command, &asked.principal.person)
+                    .await
+            }
+            None => Err(Fault::new(
+                Kind::Route,
+                format!("there is no upstream {upstream}"),
+            )),
+            Some(at) => {
+                let own = self.own_credential(at, upstream, asked.principal);
+                self.relay
+                    .call(
+                        at,
+                        command,
+                        &asked.envelope.arrival,
+                        &asked.principal.person.id,
+                        own,
+                    )
+                    .await
+            }
+        }
+    }
+
+    /// The caller's own credential at an upstream, by the upstream's name or its dialect's. Never another's.
+    fn own_credential<'p>(
+        &self,
+        at: usize,
+        upstream: &str,
+        principal: &'p Principal,
+    ) -> Option<&'p Credential> {
+        let credentials = &principal.account.as_ref()?.credentials;
+        let dialect = &self.relay.dialect(&self.relay.shared.upstreams[at]).name;
+        credentials
+            .get(upstream)
+            .or_else(|| credentials.get(dialect))
+    }
+}
+
+fn context(envelope: &Envelope, caller: &Caller) -> ReplyContext {
+    let session = match &envelope.command {
+        // The reply to the opening is sealed although the session is only being made.
+        Command::OpenSession(open) => Secret(open.key.clone()),
+        _ => caller.key.clone(),
+    };
+    let application = caller.application_secret().cloned().unwrap_or_default();
+    ReplyContext {
+        keys: SealKeys {
+            application,
+            session,
+        },
+    }
+}
+
+/// How ids of an upstream's things are written for this client.
+fn side<'a>(profile: &Profile, upstream: &'a str, native: bool) -> Side<'a> {
+    Side {
+        kind: profile.ids,
+        upstream,
+        native,
+    }
+}
+
+/// Gives a reply another name of the channel that it is about.
+fn rename(reply: &mut Reply, channel: &Text) {
+    if channel.is_empty() {
+        return;
+    }
+    match reply {
+        Reply::OneMessage(one) => one.message.channel = channel.clone(),
+        Reply::Messages(list) => list
+            .messages
+            .iter_mut()
+            .for_each(|message| message.channel = channel.clone()),
+        Reply::OneChannel(one) => {
+            one.channel.id = channel.clone();
+            if let Some(message) = &mut one.channel.last_message {
+                message.channel = channel.clone();
+            }
+        }
+        Reply::Moderation(done) => done.channel = channel.clone(),
+        _ => {}
+    }
+}

@@ -1,0 +1,191 @@
+//! Messages of `local`: kept, listed, found, changed and taken away, with what people have marked on them.
+//!
+//! Whether a person may do it was decided before; here it is done, on the store alone.
+
+use super::{Local, kept, mark, no_message, unavailable};
+use crate::model::{
+    Delete, Fault, Kind, LOCAL, List, MarkSeen, Message, Messages, Moderation, OneMessage, Outcome,
+    Person, Reply, Search, Text, ToggleStar, Window, lower,
+};
+use crate::store::{Change, Filter, MarkKind};
+
+/// Newest messages that a search goes through.
+const SEARCHED: u32 = 100;
+
+impl Local {
+    pub(super) async fn send(&self, message: &Message) -> Outcome {
+        let kept = self
+            .store
+            .append(vec![kept(message)])
+            .await
+            .map_err(unavailable)?;
+        let message = kept
+            .into_iter()
+            .next()
+            .ok_or_else(|| Fault::new(Kind::Internal, "nothing was kept"))?;
+        Ok(Reply::OneMessage(OneMessage { message }))
+    }
+
+    /// All or none.
+    pub(super) async fn send_many(&self, sends: &[Message]) -> Outcome {
+        let messages = self
+            .store
+            .append(sends.iter().map(kept).collect())
+            .await
+            .map_err(unavailable)?;
+        Ok(Reply::Messages(Messages {
+            messages,
+            window: Window::default(),
+        }))
+    }
+
+    pub(super) async fn search(&self, search: &Search, person: &Person) -> Outcome {
+        let found = self
+            .store
+            .search(LOCAL, &lower(&search.channel), &search.query, SEARCHED)
+            .await;
+        let mut messages = found.map_err(unavailable)?;
+        self.show(&search.channel, &mut messages, person).await?;
+        Ok(Reply::Messages(Messages {
+            messages,
+            window: search.window.clone(),
+        }))
+    }
+
+    pub(super) async fn toggle_star(&self, star: &ToggleStar, person: &Person) -> Outcome {
+        // The message is looked for first: a mark on nothing must not be kept.
+        self.get(&star.channel, &star.id, person).await?;
+        let mark = mark(person, &star.channel, Some(&star.id), MarkKind::Starred);
+        self.store
+            .mark(mark, Change::Toggle)
+            .await
+            .map_err(unavailable)?;
+        self.get(&star.channel, &star.id, person).await
+    }
+
+    pub(super) async fn edit(&self, message: &Message) -> Outcome {
+        let edited = self
+            .store
+            .edit(LOCAL, message.clone())
+            .await
+            .map_err(unavailable)?;
+        let message = edited.ok_or_else(|| no_message(&message.id))?;
+        Ok(Reply::OneMessage(OneMessage { message }))
+    }
+
+    pub(super) async fn delete(&self, delete: &Delete, person: &Person) -> Outcome {
+        let channel = Some(delete.channel.as_str()).filter(|channel| !channel.is_empty());
+        let gone = self
+            .store
+            .delete(LOCAL, channel, &delete.id)
+            .await
+            .map_err(unavailable)?;
+        let message = gone.ok_or_else(|| no_message(&delete.id))?;
+        Ok(Reply::Moderation(Moderation {
+            action: "delete_message".into(),
+            channel: message.channel.clone(),
+            person: message.author.clone(),
+            moderator: person.clone(),
+            message,
+            ..Moderation::default()
+        }))
+    }
+
+    /// Who wrote a message, by the person's id; `None` if there is no such message.
+    pub async fn author_of(&self, id: &str) -> Result<Option<Text>, Fault> {
+        let found = self.store.get(LOCAL, None, id).await.map_err(unavailable)?;
+        Ok(found.map(|message| message.author.id))
+    }
+
+    pub(super) async fn list(&self, list: &List, person: &Person) -> Outcome {
+        let filter = Filter {
+            author: list.author.clone(),
+            session: list.session.clone(),
+        };
+        let page = self
+            .store
+            .list(LOCAL, &lower(&list.channel), &filter, &list.window)
+            .await
+            .map_err(unavailable)?;
+        let mut messages = page.messages;
+        self.show(&list.channel, &mut messages, person).await?;
+        Ok(Reply::Messages(Messages {
+            messages,
+            window: page.window,
+        }))
+    }
+
+    pub(super) async fn get(&self, channel: &str, id: &str, person: &Person) -> Outcome {
+        let channel = Some(channel).filter(|channel| !channel.is_empty());
+        let found = self
+            .store
+            .get(LOCAL, channel, id)
+            .await
+            .map_err(unavailable)?;
+        let mut messages = vec![found.ok_or_else(|| no_message(id))?];
+        let channel = messages[0].channel.clone();
+        self.show(&channel, &mut messages, person).await?;
+        Ok(Reply::OneMessage(OneMessage {
+            message: messages.remove(0),
+        }))
+    }
+
+    pub(super) async fn mark_seen(&self, mark_seen: &MarkSeen, person: &Person) -> Outcome {
+        // The message is looked for first: a mark on nothing must not be kept.
+        let Reply::OneMessage(one) = self.get(&mark_seen.channel, &mark_seen.id, person).await?
+        else {
+            return Err(no_message(&mark_seen.id));
+        };
+        if mark_seen.seen == Some(false) {
+            return Ok(Reply::OneMessage(one));
+        }
+        let mark = mark(
+            person,
+            &one.message.channel,
+            Some(&one.message.id),
+            MarkKind::Seen,
+        );
+        self.store
+            .mark(mark, Change::Set(true))
+            .await
+            .map_err(unavailable)?;
+        self.get(&one.message.channel, &one.message.id, person)
+            .await
+    }
+
+    /// Adds to messages what people have marked.
+    async fn show(
+        &self,
+        channel: &str,
+        messages: &mut [Message],
+        person: &Person,
+    ) -> Result<(), Fault> {
+        let ids: Vec<Text> = messages.iter().map(|message| message.id.clone()).collect();
+        let marks = self
+            .store
+            .marks(None, LOCAL, &lower(channel), &ids)
+            .await
+            .map_err(unavailable)?;
+        for mark in marks {
+            let Some(message) = messages
+                .iter_mut()
+                .find(|message| Some(&message.id) == mark.message.as_ref())
+            else {
+                continue;
+            };
+            let own = mark.person == person.id;
+            let (people, mine) = match mark.kind {
+                MarkKind::Seen => (&mut message.seen_by, &mut message.mine.seen),
+                MarkKind::Starred => (&mut message.starred_by, &mut message.mine.starred),
+                MarkKind::Pinned | MarkKind::Archived => continue,
+            };
+            if !people.contains(&mark.person) {
+                people.push(mark.person);
+            }
+            if own {
+                *mine = Some(true);
+            }
+        }
+        Ok(())
+    }
+}
