@@ -149,7 +149,10 @@ impl<'m> Loader<'m> {
         }
         dialect.doors = self.doors.clone();
         let schema_text = schema;
-        let schema = schema::Schema::of(schema, &mut self.problems);
+        let mut schema = schema::Schema::of(schema, &mut self.problems);
+        for door in dialect.doors.iter().filter_map(|door| door.schema.as_ref()) {
+            schema.extend(&door.extend);
+        }
         let bodies = self.shape_heads(&mut top);
         self.wrap = self.wrap_of(&mut top);
         for (head, table, of) in bodies {
