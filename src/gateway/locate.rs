@@ -176,6 +176,15 @@ impl Gateway {
         {
             return Err(Fault::client(Kind::Channel, "no such channel").value(channel.clone()));
         }
+        // A channel that Sabir keeps itself is moderated by its owner, too.
+        let rule = self
+            .relay
+            .shared
+            .local
+            .rule(channel)
+            .filter(|_| route.upstream == LOCAL);
+        let owns = rule.is_some_and(|rule| rule.owner.as_ref() == Some(&principal.name));
+        let moderates = principal.may.moderate || (owns && principal.may.send);
         let may = match (command.operation().effect(), command) {
             // What people mark for themselves is a part of reading.
             (
@@ -189,9 +198,9 @@ impl Gateway {
             (_, Command::SetPresence(set)) => {
                 principal.may.moderate || set.person == principal.person.id
             }
-            (_, Command::Moderate(_)) => principal.may.moderate,
+            (_, Command::Moderate(_)) => moderates,
             (_, Command::Delete(delete)) => {
-                principal.may.moderate
+                moderates
                     || (principal.may.send && self.is_author(asked, route, &delete.id).await?)
             }
             (_, Command::Edit(message)) => {

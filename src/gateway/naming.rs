@@ -1,5 +1,7 @@
 //! What a command names by other means than a channel's id: people by the numbers that clients have for them, and
 //! channels by whose they are.
+//!
+//! After this a command names people and channels as Sabir does. What nobody gave an id gets one here.
 
 use super::{Asked, Gateway};
 use crate::auth::letters;

@@ -1,4 +1,6 @@
 //! Pages of lists that are short enough to be had whole: people and channels.
+//!
+//! The rules of windows and cursors are the store's; here they are applied to what is at hand.
 
 use crate::model::{Channel, Fault, Person, Text, Window};
 use crate::relay::local::unavailable;

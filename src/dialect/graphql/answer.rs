@@ -1,4 +1,7 @@
 //! What a dialect with GraphQL doors adds: who asks, and the answer with its headers.
+//!
+//! The forms of faults are the mapping's, as for any exchange; that an answer is JSON, and how a batch of them is
+//! told apart, is GraphQL over HTTP and stands here.
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};

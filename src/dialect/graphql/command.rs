@@ -1,4 +1,7 @@
 //! The command that a field means: its arguments read into it, what they lack taken from its parent's record.
+//!
+//! An argument is read as any request's field is, from a tape of the values that the document gives. What a field has
+//! no argument for, its parent's record fills in.
 
 use super::Entry;
 use super::plan::Node;

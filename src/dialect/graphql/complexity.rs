@@ -1,4 +1,6 @@
 //! How many fields a document asks for, every fragment counted once and used as often as it is spread.
+//!
+//! A fragment that is spread many times is looked into once, so that a small document cannot ask for a long count.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,6 @@
 //! The parts of an answer that no outcome has: a text in tokens, and what the schema says of itself.
+//!
+//! They are made from records and the schema at hand; nothing is asked of anybody for them.
 
 use super::introspect::{Item, Shown};
 use super::plan::Node;

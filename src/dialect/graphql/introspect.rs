@@ -1,4 +1,6 @@
 //! Introspection: what a schema says of itself, in the types that GraphQL has for that.
+//!
+//! It is projected like any answer, from the schema that the door was given when the mapping was loaded.
 
 use super::schema::{Base, FieldDef, InputDef, Schema, Shape, TypeRef};
 use super::values;

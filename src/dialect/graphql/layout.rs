@@ -1,4 +1,6 @@
 //! Laying out a plan: fragments are resolved, fields that share a key become one, conditions are decided.
+//!
+//! After this a plan has no fragments, aliases or conditions any more: only keys, fields and what is under them.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,6 @@
 //! What a query may have meant by a field that is not there, as Absinthe suggests it.
+//!
+//! Names are compared by the Jaro measure, and what is near enough is offered, the nearest first.
 
 use super::schema::{Schema, underscore};
 

@@ -1,4 +1,6 @@
 //! What an operation uses of a document: fragments and variables, each known, used, and in no ring.
+//!
+//! Each fragment is walked once, however often it is spread; what is asked twice is answered from memory.
 
 use std::collections::{HashMap, HashSet};
 

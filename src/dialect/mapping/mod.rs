@@ -136,6 +136,43 @@ impl<'m> Loader<'m> {
         {
             (dialect.profile, dialect.query) = self.facts(facts);
         }
+        let doors_schema = self.doors_of(&mut top, &mut dialect, schema);
+        let bodies = self.shape_heads(&mut top);
+        self.wrap = self.wrap_of(&mut top);
+        for (head, table, of) in bodies {
+            if let Some((name, span)) = of {
+                self.typed_shape(name, span, &table, &doors_schema);
+            }
+            let shape = self.shape(head, &table);
+            dialect.shapes.push(shape);
+        }
+        self.every_of(&mut top, &mut dialect);
+        for auth in top.tables("auth", &mut self.problems) {
+            let auth = self.auth(auth);
+            dialect.auth.push(auth);
+        }
+        let tokens = top.get("tokens");
+        self.entries(&mut top, &mut dialect, &doors_schema);
+        self.services(&mut dialect, schema, tokens);
+        for fault in top.tables("fault", &mut self.problems) {
+            let fault = self.fault(fault);
+            dialect.faults.push(fault);
+        }
+        for exchange in &mut dialect.exchanges {
+            exchange.shared = dialect.every.without(&exchange.parts);
+        }
+        self.settle(&mut dialect.exchanges);
+        dialect.style = self.style;
+        dialect
+    }
+
+    /// Reads the doors, and gives the schema with what they have beside it.
+    fn doors_of(
+        &mut self,
+        top: &mut Table<'m, 'm>,
+        dialect: &mut Dialect,
+        schema: Option<&str>,
+    ) -> schema::Schema {
         for door in top.tables("door", &mut self.problems) {
             let door = self.door(door);
             self.doors.push(door);
@@ -148,20 +185,14 @@ impl<'m> Loader<'m> {
             );
         }
         dialect.doors = self.doors.clone();
-        let schema_text = schema;
         let mut schema = schema::Schema::of(schema, &mut self.problems);
         for door in dialect.doors.iter().filter_map(|door| door.schema.as_ref()) {
             schema.extend(&door.extend);
         }
-        let bodies = self.shape_heads(&mut top);
-        self.wrap = self.wrap_of(&mut top);
-        for (head, table, of) in bodies {
-            if let Some((name, span)) = of {
-                self.typed_shape(name, span, &table, &schema);
-            }
-            let shape = self.shape(head, &table);
-            dialect.shapes.push(shape);
-        }
+        schema
+    }
+
+    fn every_of(&mut self, top: &mut Table<'m, 'm>, dialect: &mut Dialect) {
         if let Some(mut every) = top
             .get("every")
             .and_then(|value| Table::of(value, &mut self.problems))
@@ -175,23 +206,6 @@ impl<'m> Loader<'m> {
             dialect.every = self.parts(&mut every, &names);
             every.finish(&mut self.problems);
         }
-        for auth in top.tables("auth", &mut self.problems) {
-            let auth = self.auth(auth);
-            dialect.auth.push(auth);
-        }
-        let tokens = top.get("tokens");
-        self.entries(&mut top, &mut dialect, &schema);
-        self.services(&mut dialect, schema_text, tokens);
-        for fault in top.tables("fault", &mut self.problems) {
-            let fault = self.fault(fault);
-            dialect.faults.push(fault);
-        }
-        for exchange in &mut dialect.exchanges {
-            exchange.shared = dialect.every.without(&exchange.parts);
-        }
-        self.settle(&mut dialect.exchanges);
-        dialect.style = self.style;
-        dialect
     }
 
     /// Reads the shapes' names, so that templates can name shapes that stand below them.
