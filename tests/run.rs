@@ -127,6 +127,11 @@ fn what_is_printed_can_be_pasted() {
         "what KeyAuth sent is in the room: {list}"
     );
     assert!(list.contains(r#""text":"hey""#), "{list}");
+    let glimesh = paste(&started.requests("glimesh"));
+    assert!(
+        glimesh.contains(r#""message":"MESSAGE","user":{"username":"demo"}"#),
+        "{glimesh}"
+    );
     let chats = paste(&started.requests("chats"));
     assert!(
         chats.contains(r#"{"status":"success"}"#) && chats.contains(r#""message":"hello""#),
