@@ -94,6 +94,18 @@ struct Draft {
     details: Details,
 }
 
+impl Default for Draft {
+    fn default() -> Draft {
+        Draft {
+            record: Operation::CheckSession.command(),
+            arrival: Arrival::default(),
+            app: App::default(),
+            credential: Credential::default(),
+            details: Details::default(),
+        }
+    }
+}
+
 impl Draft {
     fn target(&mut self) -> Target<'_> {
         Target {
@@ -139,13 +151,7 @@ impl Dialect {
         incoming: &Incoming<'_>,
         candidates: &[usize],
     ) -> Result<Job, Box<Refusal>> {
-        let mut draft = Draft {
-            record: Operation::CheckSession.command(),
-            arrival: Arrival::default(),
-            app: App::default(),
-            credential: Credential::default(),
-            details: Details::default(),
-        };
+        let mut draft = Draft::default();
         let mut reader = Reader::new(&self.shapes, true);
         // Headers may know the caller although the body cannot be read.
         self.read_auth(&mut reader, incoming, None, &mut draft);
@@ -215,6 +221,14 @@ impl Dialect {
             credential: draft.credential,
             key: draft.arrival.key,
         })
+    }
+
+    /// The proof of identity that a request has in its headers, where it can be read before the body is.
+    pub fn proof(&self, incoming: &Incoming<'_>) -> Credential {
+        let mut draft = Draft::default();
+        let mut reader = Reader::new(&self.shapes, true);
+        self.read_auth(&mut reader, incoming, None, &mut draft);
+        draft.credential
     }
 
     /// Reads the first proof of identity that the request has; without a parsed body, only from the headers.

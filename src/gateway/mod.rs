@@ -16,8 +16,8 @@ pub use carried::Carried;
 pub use crate::auth::letters;
 use crate::auth::{Auth, Caller, Principal};
 use crate::model::{
-    Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Message, Messages, Outcome,
-    Profile, Reply, SealKeys, Secret, Text, Time, Window,
+    App, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Message, Messages,
+    Outcome, Profile, Reply, SealKeys, Secret, Text, Time, Window,
 };
 use crate::relay::{Relay, Side};
 use crate::route::Routes;
@@ -121,6 +121,12 @@ impl Gateway {
                 }
             }
         }
+    }
+
+    /// Does a proof alone say who is calling?
+    pub fn knows(&self, credential: &Credential, now: Time) -> bool {
+        let caller = self.rules.auth.identify(&App::default(), credential, now);
+        caller.is_ok_and(|caller| caller.principal.is_some())
     }
 
     async fn session(
