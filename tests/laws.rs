@@ -129,7 +129,7 @@ impl<'d> Case<'d> {
         filler.parts(&exchange.parts, &mut target);
         filler.parts(&exchange.shared, &mut target);
         let auth = self.dialect.auth.iter().filter(|auth| auth.role.calls());
-        let auth: Vec<_> = auth.filter(|_| !exchange.carries_credential()).collect();
+        let auth: Vec<_> = auth.filter(|_| !exchange.own_credential).collect();
         if !auth.is_empty() {
             let chosen = filler.chance.count(0, auth.len() - 1);
             filler.parts(&auth[chosen].parts, &mut target);

@@ -3,10 +3,14 @@
 //! Made by [`mapping`](super::mapping) once; read by [`server`](super::server) and [`client`](super::client) for every
 //! request. Nothing here is looked up by name any more, and nothing here acts.
 
+mod parts;
+
+pub use parts::{Auth, Header, Parts};
+
 use http::{HeaderName, Method};
 
 use super::escape::Style;
-use super::template::{Derive, Placeholder, Root, Shape, Source, Template};
+use super::template::{Derive, Root, Shape, Source, Template};
 use crate::model::profile::Order;
 use crate::model::record::Value;
 use crate::model::{Command, Kind, Operation, Profile, Reply, Text};
@@ -27,7 +31,7 @@ pub struct Dialect {
     /// What every request carries.
     pub every: Parts,
     /// Headers of every reply, faults included.
-    pub reply_header: Vec<(HeaderName, Template)>,
+    pub reply_header: Vec<Header>,
     pub auth: Vec<Auth>,
     pub shapes: Vec<Shape>,
     pub exchanges: Vec<Exchange>,
@@ -98,72 +102,6 @@ impl Role {
     }
 }
 
-/// The places of a request that templates fill.
-#[derive(Clone, Debug, Default)]
-pub struct Parts {
-    pub query: Option<Template>,
-    pub form: Option<Template>,
-    pub json: Option<Template>,
-    /// Names are lower case.
-    pub header: Vec<(HeaderName, Template)>,
-    pub params: Option<Template>,
-    /// A member whose value is the JSON text of the template.
-    pub form_json: Option<(Box<str>, Template)>,
-    pub params_json: Option<(Box<str>, Template)>,
-    pub query_json: Option<(Box<str>, Template)>,
-}
-
-impl Parts {
-    /// These parts without the members that others write.
-    pub fn without(&self, others: &Parts) -> Parts {
-        let rest = |mine: &Option<Template>, theirs: &Option<Template>| match (mine, theirs) {
-            (Some(Template::Object(mine)), Some(Template::Object(theirs))) => {
-                let rest = mine.iter().filter(|member| {
-                    let name = member.names.first();
-                    name.is_none() || !theirs.iter().any(|other| other.names.first() == name)
-                });
-                Some(Template::Object(rest.cloned().collect()))
-            }
-            (mine, _) => mine.clone(),
-        };
-        Parts {
-            query: rest(&self.query, &others.query),
-            form: rest(&self.form, &others.form),
-            json: rest(&self.json, &others.json),
-            params: rest(&self.params, &others.params),
-            header: self
-                .header
-                .iter()
-                .filter(|(name, _)| !others.header.iter().any(|(other, _)| other == name))
-                .cloned()
-                .collect(),
-            ..Parts::default()
-        }
-    }
-
-    /// Every placeholder of every place.
-    pub fn placeholders<'p>(&'p self, found: &mut Vec<&'p Placeholder>) {
-        let bodies = [&self.query, &self.form, &self.json, &self.params]
-            .into_iter()
-            .flatten();
-        let members = [&self.form_json, &self.params_json, &self.query_json]
-            .into_iter()
-            .flatten()
-            .map(|(_, template)| template);
-        let headers = self.header.iter().map(|(_, template)| template);
-        bodies
-            .chain(members)
-            .chain(headers)
-            .for_each(|template| template.placeholders(found));
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct Auth {
-    pub parts: Parts,
-    pub role: Role,
-}
-
 /// What a request of an exchange means.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -203,6 +141,8 @@ pub struct Exchange {
     pub constants: Vec<(String, String)>,
     /// Another entry with the same request, to be rendered when its `when` holds.
     pub twin: Option<usize>,
+    /// Does the request carry a credential of its own, so that no other is to be sent with it?
+    pub own_credential: bool,
     /// Where in the file it stands, for messages.
     pub place: std::ops::Range<usize>,
 }
@@ -215,8 +155,8 @@ impl Exchange {
         }
     }
 
-    /// Does the request carry a credential of its own, so that no other is to be sent with it?
-    pub fn carries_credential(&self) -> bool {
+    /// Notes what is known once all of its places are: whether the request brings a credential of its own.
+    pub fn settled(mut self) -> Exchange {
         let mut placeholders = Vec::new();
         self.parts.placeholders(&mut placeholders);
         for segment in &self.path {
@@ -224,9 +164,10 @@ impl Exchange {
                 template.placeholders(&mut placeholders);
             }
         }
-        placeholders
+        self.own_credential = placeholders
             .iter()
-            .any(|placeholder| placeholder.source.root == Root::Credential)
+            .any(|placeholder| placeholder.source.root == Root::Credential);
+        self
     }
 
     pub fn at_door(&self, door: usize) -> bool {
@@ -271,7 +212,7 @@ pub enum Segment {
 pub struct ReplyForm {
     /// Written: this or 200. Read: this, or any 2xx when absent.
     pub status: Option<u16>,
-    pub header: Vec<(HeaderName, Template)>,
+    pub header: Vec<Header>,
     pub body: ReplyBody,
 }
 
@@ -294,7 +235,7 @@ pub struct FaultForm {
     pub role: Role,
     /// Was a status written down? Then reading demands it.
     pub status: Option<u16>,
-    pub header: Vec<(HeaderName, Template)>,
+    pub header: Vec<Header>,
     pub body: ReplyBody,
     pub seal: SealKey,
     /// Constants that tell it from other faults when read.

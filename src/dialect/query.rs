@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode, percent_decode_str};
 
 use super::tape::{Tape, Tree};
 
@@ -21,18 +21,49 @@ pub struct NotUtf8;
 /// A name and its value.
 pub type Pair<'t> = (Cow<'t, str>, Cow<'t, str>);
 
-/// Decodes the pairs of a query string or an urlencoded body.
+/// Reads a query string or an urlencoded body as an object of texts.
 ///
 /// # Errors
 /// A name or a value is not UTF-8.
-pub fn pairs(text: &str) -> Result<Vec<Pair<'_>>, NotUtf8> {
-    text.split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decode(name)?, decode(value)?))
-        })
-        .collect()
+pub fn plain(text: &str) -> Result<Tape<'_>, NotUtf8> {
+    if text.is_empty() {
+        return Ok(Tape::default());
+    }
+    let separators = text.bytes().filter(|byte| *byte == b'&').count();
+    Tape::of_pairs(pairs(text), separators + 1)
+}
+
+/// The decoded pairs of a query string or an urlencoded body, found in one pass.
+fn pairs(text: &str) -> impl Iterator<Item = Result<Pair<'_>, NotUtf8>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches('&');
+        let (mut equals, mut coded) = (None, false);
+        let mut end = rest.len();
+        for (at, byte) in rest.bytes().enumerate() {
+            match byte {
+                b'&' => {
+                    end = at;
+                    break;
+                }
+                b'=' if equals.is_none() => equals = Some(at),
+                b'%' | b'+' => coded = true,
+                _ => {}
+            }
+        }
+        let name = &rest[..equals.unwrap_or(end)];
+        let value = equals.map_or("", |at| &rest[at + 1..end]);
+        let empty = rest.is_empty();
+        rest = &rest[end..];
+        (!empty).then(|| pair(name, value, coded))
+    })
+}
+
+fn pair<'t>(name: &'t str, value: &'t str, coded: bool) -> Result<Pair<'t>, NotUtf8> {
+    if !coded {
+        return Ok((Cow::Borrowed(name), Cow::Borrowed(value)));
+    }
+    Ok((decode(name)?, decode(value)?))
 }
 
 /// `+` is a blank; a `%` that begins no escape stands for itself, as in bodies that were never escaped.
@@ -40,13 +71,14 @@ fn decode(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
     if !text.contains(['%', '+']) {
         return Ok(Cow::Borrowed(text));
     }
-    let blanks = text.replace('+', " ");
-    Ok(Cow::Owned(
-        percent_decode_str(&blanks)
-            .decode_utf8()
-            .map_err(|_| NotUtf8)?
-            .into_owned(),
-    ))
+    let blanks: Vec<u8> = text
+        .bytes()
+        .map(|byte| if byte == b'+' { b' ' } else { byte })
+        .collect();
+    let decoded = percent_decode(&blanks).collect();
+    String::from_utf8(decoded)
+        .map(Cow::Owned)
+        .map_err(|_| NotUtf8)
 }
 
 /// Decodes one segment of a path, where `+` stands for itself.
@@ -58,9 +90,16 @@ pub fn segment(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
 }
 
 /// Reads pairs as the trees of values that Feathers clients spell.
-pub fn feathers(pairs: Vec<Pair<'_>>) -> Tape<'static> {
+///
+/// # Errors
+/// A name or a value is not UTF-8.
+pub fn feathers(text: &str) -> Result<Tape<'static>, NotUtf8> {
+    if text.is_empty() {
+        return Ok(Tape::default());
+    }
     let mut root = Tree::Object(Vec::new());
-    for (name, value) in pairs {
+    for pair in pairs(text) {
+        let (name, value) = pair?;
         let steps: Vec<&str> = name
             .split('[')
             .map(|step| step.trim_end_matches(']'))
@@ -70,7 +109,7 @@ pub fn feathers(pairs: Vec<Pair<'_>>) -> Tape<'static> {
         }
     }
     coerce(&mut root);
-    root.into_tape()
+    Ok(root.into_tape())
 }
 
 /// Would a text be read as a value of another type?

@@ -4,10 +4,16 @@
 //! placeholders are read. In a request, what is missing or of the wrong type is the client's mistake and is named as
 //! the wire names it; in a reply every placeholder is optional, because servers leave out what they please.
 
+mod fit;
+mod text;
+
+use fit::split_prefix;
+pub use fit::{Field, Fields, Fit, matches, members_match};
+
 use super::codec::Codec;
-use super::tape::{At, Kind, Tape};
+use super::tape::{Kind, Tape};
 use super::template::{
-    Absence, Derive, Member, Piece, Placeholder, Shape, Target, Template, in_pieces,
+    Absence, Derive, Member, Piece, Placeholder, Root, Shape, Source, Target, Template,
 };
 use super::write::{MEDIUM_DATA, MEDIUM_URL};
 use crate::model::record::{Slot, Type, Value};
@@ -41,138 +47,6 @@ impl Miss {
             Miss::IllTyped(name) => Miss::IllTyped(join(name)),
         }
     }
-}
-
-/// Where members are looked up: one object, or a body and then a query string.
-#[derive(Clone, Copy, Default)]
-pub struct Fields<'t> {
-    pub first: Option<Field<'t>>,
-    pub then: Option<Field<'t>>,
-}
-
-/// A value, and whether its place spells everything as text.
-#[derive(Clone, Copy)]
-pub struct Field<'t> {
-    pub at: At<'t>,
-    pub textual: bool,
-}
-
-impl<'t> Fields<'t> {
-    pub fn of(at: At<'t>, textual: bool) -> Fields<'t> {
-        Fields {
-            first: Some(Field { at, textual }),
-            then: None,
-        }
-    }
-
-    /// The member under any of its names.
-    fn get(&self, names: &[Box<str>]) -> Option<Field<'t>> {
-        [self.first, self.then]
-            .into_iter()
-            .flatten()
-            .find_map(|field| {
-                let at = names.iter().find_map(|name| field.at.member(name))?;
-                (at.kind() != Kind::Null).then_some(Field {
-                    at,
-                    textual: field.textual,
-                })
-            })
-    }
-}
-
-impl<'t> Fields<'t> {
-    /// Is there a member whose name fits these pieces, and whose value is good?
-    fn named_like(&self, name: &[Piece], good: impl Fn(Field<'t>) -> bool) -> bool {
-        let mut places = [self.first, self.then].into_iter().flatten();
-        places.any(|Field { at, textual }| {
-            at.members()
-                .any(|(found, at)| fits(name, found) && good(Field { at, textual }))
-        })
-    }
-}
-
-/// What must be there for a template to be meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fit {
-    /// The constants. A request with the right constants and a wrong structure is a request with a mistake.
-    Constants,
-    /// The constants, and objects and arrays where the template has them: servers have several shapes of one reply.
-    Structure,
-}
-
-/// Is the template meant by what stands there?
-pub fn matches(template: &Template, field: Option<Field<'_>>, fit: Fit) -> bool {
-    match (template, field) {
-        (Template::Constant(constant), Some(field)) => constant.equals(field.at, field.textual),
-        (Template::Object(members), Some(field)) => {
-            field.at.kind() == Kind::Object
-                && members_match(members, &Fields::of(field.at, field.textual), fit)
-        }
-        (Template::Array(elements), Some(field)) => {
-            let mut found = field.at.elements().map(|at| Field {
-                at,
-                textual: field.textual,
-            });
-            field.at.kind() == Kind::Array
-                && elements
-                    .iter()
-                    .all(|element| matches(element, found.next(), fit))
-        }
-        (Template::Each { .. }, Some(field)) => field.at.kind() == Kind::Array,
-        (Template::Placeholder(_), Some(_)) => true,
-        (Template::Text(pieces), Some(field)) => match field.at.kind() {
-            Kind::Text(text) => fits(pieces, text),
-            _ => false,
-        },
-        (Template::Text(pieces), None) => {
-            in_pieces(pieces).any(|placeholder| !matches!(placeholder.absence, Absence::Required))
-        }
-        (template, None) => !template.selects(),
-    }
-}
-
-/// Could the text have been written by these pieces? Each placeholder takes what stands before the next literal.
-fn fits(pieces: &[Piece], text: &str) -> bool {
-    let mut rest = text;
-    let mut open = false;
-    for piece in pieces {
-        match piece {
-            Piece::Placeholder(_) => open = true,
-            Piece::Literal(literal) => {
-                let behind = if open {
-                    rest.find(&**literal).map(|at| &rest[at + literal.len()..])
-                } else {
-                    split_prefix(rest, literal)
-                };
-                let Some(behind) = behind else { return false };
-                rest = behind;
-                open = false;
-            }
-        }
-    }
-    open || rest.is_empty()
-}
-
-/// As [`matches`], for members wherever they are looked up.
-pub fn members_match(members: &[Member], fields: &Fields<'_>, fit: Fit) -> bool {
-    members.iter().all(|member| {
-        let structure = fit == Fit::Structure
-            && matches!(
-                member.template,
-                Template::Object(_) | Template::Array(_) | Template::Each { .. }
-            );
-        if !member.selects && !structure && !member.demanded {
-            return true;
-        }
-        if let Some(name) = &member.dynamic {
-            return fields.named_like(name, |field| matches(&member.template, Some(field), fit));
-        }
-        match fields.get(&member.names) {
-            None if member.demanded => false,
-            None if !member.selects => true,
-            field => matches(&member.template, field, fit),
-        }
-    })
 }
 
 impl<'d> Reader<'d> {
@@ -245,12 +119,17 @@ impl<'d> Reader<'d> {
         fields: &Fields<'_>,
         target: &mut Target<'_>,
     ) -> Result<(), Miss> {
+        let mut next = fields.first.map_or(0, |field| field.at.first_member());
         let mut worst = None;
         for member in members {
             let read = match &member.dynamic {
                 Some(pieces) => self.dynamic(pieces, &member.template, fields, target),
                 None => self
-                    .read(&member.template, fields.get(&member.names), target)
+                    .read(
+                        &member.template,
+                        fields.next(&member.names, &mut next),
+                        target,
+                    )
                     .map_err(|miss| miss.within(member.names.first().map_or("", |name| name))),
             };
             match (&worst, read) {
@@ -290,7 +169,7 @@ impl<'d> Reader<'d> {
 
     fn each(
         &mut self,
-        list: &super::template::Source,
+        list: &Source,
         item: &Template,
         field: Field<'_>,
         target: &mut Target<'_>,
@@ -317,7 +196,7 @@ impl<'d> Reader<'d> {
                 fault,
             } = target;
             let record: &mut dyn Slot = match (list.root, outer) {
-                (super::template::Root::Item, Some(outer)) => &mut **outer,
+                (Root::Item, Some(outer)) => &mut **outer,
                 _ => &mut **this,
             };
             let Some(pushed) = record.push(&list.path) else {
@@ -379,62 +258,61 @@ impl<'d> Reader<'d> {
             return Ok(());
         };
         let path = &placeholder.source.path;
-        if matches!(placeholder.source.kind, Type::List(_)) {
-            self.anew(Some(record), path);
-        }
         match placeholder.source.kind {
             Type::Record(_) => self.shaped(placeholder, field, target),
-            Type::List(_) if placeholder.codec == Codec::Medium => {
-                let Some(medium) = record.push(path) else {
-                    return Ok(());
-                };
-                let url = matches!(field.at.kind(), Kind::Text(_));
-                let kind = if url { Type::Text } else { Type::Json };
-                let value = Codec::Plain.decode(field.at, &kind, field.textual, &mut self.scratch);
-                let place = if url { MEDIUM_URL } else { MEDIUM_DATA };
-                match value.map(|value| medium.set(&[place], value)) {
-                    Some(Ok(())) => Ok(()),
-                    _ => self.ill_typed(),
-                }
-            }
-            Type::List(item)
-                if placeholder.codec == Codec::OneOrMany && field.at.kind() != Kind::Array =>
-            {
-                let value = Codec::Plain.decode(field.at, item, field.textual, &mut self.scratch);
-                match value.and_then(|value| record.push(path).map(|place| place.set(&[], value))) {
-                    Some(Ok(())) => Ok(()),
-                    _ => self.ill_typed(),
-                }
-            }
             Type::List(item) => {
-                if field.at.kind() != Kind::Array {
-                    return self.ill_typed();
-                }
-                for at in field.at.elements() {
-                    let value =
-                        placeholder
-                            .codec
-                            .decode(at, item, field.textual, &mut self.scratch);
-                    let set = value
-                        .and_then(|value| record.push(path).map(|place| place.set(&[], value)));
-                    if set != Some(Ok(())) && self.strict {
-                        return self.ill_typed();
-                    }
-                }
-                Ok(())
+                self.anew(Some(record), path);
+                self.list(placeholder, item, field, record)
             }
             kind => {
-                let value =
-                    placeholder
-                        .codec
-                        .decode(field.at, &kind, field.textual, &mut self.scratch);
-                match value {
+                let codec = placeholder.codec;
+                match codec.decode(field.at, &kind, field.textual, &mut self.scratch) {
                     Some(Value::Text("")) => self.absent(placeholder),
                     Some(value) if record.set(path, value).is_ok() => Ok(()),
                     _ => self.ill_typed(),
                 }
             }
         }
+    }
+
+    /// Reads a list of leaves, or the one thing that some codecs write in its place.
+    fn list(
+        &mut self,
+        placeholder: &Placeholder,
+        item: &Type,
+        field: Field<'_>,
+        record: &mut dyn Slot,
+    ) -> Result<(), Miss> {
+        let path = &placeholder.source.path;
+        match (placeholder.codec, field.at.kind()) {
+            (Codec::Medium, kind) => {
+                let (place, kind) = match kind {
+                    Kind::Text(_) => (MEDIUM_URL, Type::Text),
+                    _ => (MEDIUM_DATA, Type::Json),
+                };
+                self.element(Codec::Plain, &kind, field, (record, path), &[place])
+            }
+            (codec, Kind::Array) => field.at.elements().try_for_each(|at| {
+                let element = Field { at, ..field };
+                self.element(codec, item, element, (record, path), &[])
+            }),
+            (Codec::OneOrMany, _) => self.element(Codec::Plain, item, field, (record, path), &[]),
+            _ => self.ill_typed(),
+        }
+    }
+
+    /// Reads one leaf into a new element of the list.
+    fn element(
+        &mut self,
+        codec: Codec,
+        kind: &Type,
+        field: Field<'_>,
+        (record, list): (&mut dyn Slot, &[u8]),
+        within: &[u8],
+    ) -> Result<(), Miss> {
+        let value = codec.decode(field.at, kind, field.textual, &mut self.scratch);
+        let set = value.and_then(|value| record.push(list)?.set(within, value).ok());
+        set.map_or_else(|| self.ill_typed(), Ok)
     }
 
     fn shaped(
@@ -455,7 +333,7 @@ impl<'d> Reader<'d> {
             fault,
         } = target;
         let outer: &mut dyn Slot = match (placeholder.source.root, item) {
-            (super::template::Root::Item, Some(item)) => &mut **item,
+            (Root::Item, Some(item)) => &mut **item,
             _ => &mut **this,
         };
         let Some(record) = outer.enter(&placeholder.source.path) else {
@@ -508,95 +386,11 @@ impl<'d> Reader<'d> {
         }
     }
 
-    /// Reads text around placeholders: each takes what stands before the next literal.
-    ///
-    /// # Errors
-    /// The text does not fit.
-    pub fn pieces(
-        &mut self,
-        pieces: &[Piece],
-        text: &str,
-        target: &mut Target<'_>,
-    ) -> Result<(), Miss> {
-        let mut rest = text;
-        for (index, piece) in pieces.iter().enumerate() {
-            match piece {
-                Piece::Literal(literal) => match split_prefix(rest, literal) {
-                    Some(behind) => rest = behind,
-                    None => return self.ill_typed(),
-                },
-                Piece::Placeholder(placeholder) => {
-                    let end = match pieces.get(index + 1) {
-                        Some(Piece::Literal(literal)) => match rest.find(&**literal) {
-                            Some(end) => end,
-                            None => return self.ill_typed(),
-                        },
-                        _ => rest.len(),
-                    };
-                    self.textual(placeholder, &rest[..end], target)?;
-                    rest = &rest[end..];
-                }
-            }
-        }
-        if rest.is_empty() {
-            Ok(())
-        } else {
-            self.ill_typed()
-        }
-    }
-
-    /// Reads a placeholder that stands in a text.
-    fn textual(
-        &mut self,
-        placeholder: &Placeholder,
-        text: &str,
-        target: &mut Target<'_>,
-    ) -> Result<(), Miss> {
-        if text.is_empty() {
-            return self.absent(placeholder);
-        }
-        let Some(record) = target.record(placeholder.source.root) else {
-            return Ok(());
-        };
-        match placeholder
-            .codec
-            .decode_text(text, &placeholder.source.kind, true)
-        {
-            Some(value) if record.set(&placeholder.source.path, value).is_ok() => Ok(()),
-            _ => self.ill_typed(),
-        }
-    }
-
-    /// Reads a whole textual place: a header's value or a path's segment.
-    ///
-    /// # Errors
-    /// As [`Reader::read`].
-    pub fn place(
-        &mut self,
-        template: &Template,
-        text: Option<&str>,
-        target: &mut Target<'_>,
-    ) -> Result<(), Miss> {
-        let Some(text) = text else {
-            return self.read(template, None, target);
-        };
-        let tape = Tape::of_text(text);
-        self.read(
-            template,
-            tape.root().map(|at| Field { at, textual: true }),
-            target,
-        )
-    }
-
     fn absent(&self, placeholder: &Placeholder) -> Result<(), Miss> {
         match placeholder.absence {
             Absence::Required if self.strict => Err(Miss::Blank(String::new())),
             _ => Ok(()),
         }
-    }
-
-    fn absent_pieces(&self, pieces: &[Piece]) -> Result<(), Miss> {
-        in_pieces(pieces).try_for_each(|placeholder| self.absent(placeholder))
     }
 
     fn ill_typed(&self) -> Result<(), Miss> {
@@ -606,11 +400,4 @@ impl<'d> Reader<'d> {
             Ok(())
         }
     }
-}
-
-/// Words like `Bearer` before a credential are spelt in either case by real clients.
-fn split_prefix<'t>(text: &'t str, literal: &str) -> Option<&'t str> {
-    let head = text.get(..literal.len())?;
-    head.eq_ignore_ascii_case(literal)
-        .then(|| &text[literal.len()..])
 }

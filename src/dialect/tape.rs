@@ -5,6 +5,10 @@
 //! (which bounds the depth), so this file only lays out what it reports. Before it on the journey: `wire`, which has
 //! the bytes; after it: `template`, which says what to look for.
 
+mod tree;
+
+pub use tree::Tree;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::{self, Write as _};
@@ -67,23 +71,33 @@ impl<'a> Tape<'a> {
         let mut tape = Tape {
             nodes: Vec::with_capacity(bytes.len() / 12 + 4),
         };
-        let mut reader = serde_json::Deserializer::from_slice(bytes);
+        // Checked as a whole once, which is far faster than text by text.
+        let text = std::str::from_utf8(bytes).map_err(serde::de::Error::custom)?;
+        let mut reader = serde_json::Deserializer::from_str(text);
         Builder(&mut tape).deserialize(&mut reader)?;
         reader.end()?;
         Ok(tape)
     }
 
-    /// An object of texts, as forms and query strings are.
-    pub fn of_pairs(pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>) -> Tape<'a> {
+    /// An object of texts, as forms and query strings are; the first pair that cannot be read is the error.
+    ///
+    /// # Errors
+    /// What the pairs say.
+    pub fn of_pairs<E>(
+        pairs: impl Iterator<Item = Result<(Cow<'a, str>, Cow<'a, str>), E>>,
+        expected: usize,
+    ) -> Result<Tape<'a>, E> {
         let mut tape = Tape {
-            nodes: vec![Node::Object { end: 0 }],
+            nodes: Vec::with_capacity(1 + 2 * expected),
         };
-        for (name, value) in pairs {
+        tape.nodes.push(Node::Object { end: 0 });
+        for pair in pairs {
+            let (name, value) = pair?;
             tape.nodes.push(Node::Text(name));
             tape.nodes.push(Node::Text(value));
         }
         tape.close(0);
-        tape
+        Ok(tape)
     }
 
     /// A text alone, as a header's value or a path's segment is.
@@ -212,6 +226,31 @@ impl<'t> At<'t> {
             .map(|(_, value)| value)
     }
 
+    /// The member of an object, looked for first where the last one ended: mostly the wire has the template's order.
+    pub fn next_member(self, names: &[Box<str>], next: &mut usize) -> Option<At<'t>> {
+        let end = self.end();
+        if *next > self.index
+            && *next < end
+            && let Node::Text(name) = &self.tape.nodes[*next]
+            && names.first().is_some_and(|wanted| **wanted == **name)
+        {
+            let value = At {
+                tape: self.tape,
+                index: *next + 1,
+            };
+            *next = value.end();
+            return Some(value);
+        }
+        let value = names.iter().find_map(|name| self.member(name))?;
+        *next = value.end();
+        Some(value)
+    }
+
+    /// Where the first member stands, for [`At::next_member`].
+    pub fn first_member(self) -> usize {
+        self.index + 1
+    }
+
     /// Writes the value as JSON text.
     pub fn write_json(self, out: &mut String) {
         match self.kind() {
@@ -308,67 +347,5 @@ impl<'a> Visitor<'a> for Builder<'_, 'a> {
         }
         self.0.close(opened);
         Ok(())
-    }
-}
-
-/// Builds a tape from values that are not one text, such as a query string that spells a tree.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Tree {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text(String),
-    Array(Vec<Tree>),
-    Object(Vec<(String, Tree)>),
-}
-
-impl Tree {
-    /// What stands at a place, on its own.
-    pub fn copy(at: At<'_>) -> Tree {
-        match at.kind() {
-            Kind::Null => Tree::Null,
-            Kind::Bool(flag) => Tree::Bool(flag),
-            Kind::Int(int) => Tree::Int(int),
-            Kind::Big(big) => Tree::Text(big.to_string()),
-            Kind::Float(float) => Tree::Float(float),
-            Kind::Text(text) => Tree::Text(text.to_owned()),
-            Kind::Array => Tree::Array(at.elements().map(Tree::copy).collect()),
-            Kind::Object => Tree::Object(
-                at.members()
-                    .map(|(name, value)| (name.to_owned(), Tree::copy(value)))
-                    .collect(),
-            ),
-        }
-    }
-
-    pub fn into_tape(self) -> Tape<'static> {
-        let mut tape = Tape::default();
-        self.lay(&mut tape);
-        tape
-    }
-
-    fn lay(self, tape: &mut Tape<'static>) {
-        let opened = tape.nodes.len();
-        match self {
-            Tree::Null => tape.nodes.push(Node::Null),
-            Tree::Bool(flag) => tape.nodes.push(Node::Bool(flag)),
-            Tree::Int(int) => tape.nodes.push(Node::Int(int)),
-            Tree::Float(float) => tape.nodes.push(Node::Float(float)),
-            Tree::Text(text) => tape.nodes.push(Node::Text(Cow::Owned(text))),
-            Tree::Array(elements) => {
-                tape.nodes.push(Node::Array { end: 0 });
-                elements.into_iter().for_each(|element| element.lay(tape));
-                tape.close(opened);
-            }
-            Tree::Object(members) => {
-                tape.nodes.push(Node::Object { end: 0 });
-                for (name, value) in members {
-                    tape.nodes.push(Node::Text(Cow::Owned(name)));
-                    value.lay(tape);
-                }
-                tape.close(opened);
-            }
-        }
     }
 }

@@ -302,6 +302,20 @@ impl Template {
         }
     }
 
+    /// What is written whatever the scope.
+    pub fn always(&self) -> Option<&Constant> {
+        match self {
+            Template::Constant(constant) => Some(constant),
+            Template::Placeholder(Placeholder {
+                source,
+                otherwise,
+                absence: Absence::Written(constant),
+                ..
+            }) if source.root == Root::Nobody && otherwise.is_empty() => Some(constant),
+            _ => None,
+        }
+    }
+
     /// Does something within select an entry?
     pub fn selects(&self) -> bool {
         match self {

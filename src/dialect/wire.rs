@@ -46,12 +46,11 @@ impl<'a> Incoming<'a> {
     /// # Errors
     /// Which part is not what it says it is.
     pub fn parse(&self, dialect: &Dialect) -> Result<Parsed<'a>, Unreadable> {
-        let pairs = query::pairs(self.query)
-            .map_err(|_| Unreadable("the query string is not UTF-8".into()))?;
         let query = match dialect.query {
-            QueryKind::Plain => Tape::of_pairs(pairs.into_iter()),
-            QueryKind::Feathers => query::feathers(pairs),
+            QueryKind::Plain => query::plain(self.query),
+            QueryKind::Feathers => query::feathers(self.query),
         };
+        let query = query.map_err(|_| Unreadable("the query string is not UTF-8".into()))?;
         Ok(Parsed {
             query,
             body: self.parse_body(dialect)?,
@@ -75,11 +74,9 @@ impl<'a> Incoming<'a> {
         let tape = match kind {
             BodyKind::Json => self.json()?,
             BodyKind::Form => {
-                let text = std::str::from_utf8(self.body)
-                    .map_err(|_| Unreadable("the form is not UTF-8".into()))?;
-                let pairs =
-                    query::pairs(text).map_err(|_| Unreadable("the form is not UTF-8".into()))?;
-                Tape::of_pairs(pairs.into_iter())
+                let text = std::str::from_utf8(self.body).map_err(|_| query::NotUtf8);
+                text.and_then(query::plain)
+                    .map_err(|_| Unreadable("the form is not UTF-8".into()))?
             }
             BodyKind::Multipart => self.multipart()?,
         };
@@ -105,24 +102,30 @@ impl<'a> Incoming<'a> {
             .ok_or_else(|| Unreadable("the multipart body has no boundary".into()))?;
         let pairs = super::multipart::fields(self.body, &boundary)
             .ok_or_else(|| Unreadable("the multipart body cannot be read".into()))?;
-        Ok(Tape::of_pairs(pairs.into_iter().map(|(name, value)| {
-            (Cow::Owned(name), Cow::Owned(value))
-        })))
+        let count = pairs.len();
+        let pairs = pairs
+            .into_iter()
+            .map(|(name, value)| Ok((Cow::Owned(name), Cow::Owned(value))));
+        Tape::of_pairs(pairs, count)
     }
 }
 
 fn body_kind(content_type: &str) -> Option<BodyKind> {
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    match essence.as_str() {
-        "application/x-www-form-urlencoded" => Some(BodyKind::Form),
-        "multipart/form-data" => Some(BodyKind::Multipart),
-        _ if essence == "application/json" || essence.ends_with("+json") => Some(BodyKind::Json),
-        _ => None,
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let is = |kind: &str| essence.eq_ignore_ascii_case(kind);
+    let ends = |kind: &str| {
+        let from = essence.len().checked_sub(kind.len());
+        let end = from.and_then(|from| essence.get(from..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(kind))
+    };
+    if is("application/json") || ends("+json") {
+        Some(BodyKind::Json)
+    } else if is("application/x-www-form-urlencoded") {
+        Some(BodyKind::Form)
+    } else if is("multipart/form-data") {
+        Some(BodyKind::Multipart)
+    } else {
+        None
     }
 }
 

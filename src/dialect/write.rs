@@ -4,6 +4,8 @@
 //! nothing is looked at twice. What is required and absent is noted in [`Writer::missing`]: for a request that means
 //! that this dialect cannot carry the command, in a reply it is written as `null`.
 
+use bytes::Bytes;
+
 use super::codec::Codec;
 use super::escape::{self, Style};
 use super::template::{Absence, Constant, Member, Piece, Placeholder, Scope, Shape, Template};
@@ -16,11 +18,16 @@ pub struct Writer<'d> {
     /// The path of the first required field that was absent.
     pub missing: Option<&'d str>,
     scratch: String,
+    /// One pair's value before it is escaped.
+    value: String,
 }
 
 /// The fields of [`Media`](crate::model::Media) that a medium is written from; a test holds them to its schema.
 pub(super) const MEDIUM_URL: u8 = 0;
 pub(super) const MEDIUM_DATA: u8 = 3;
+
+/// Room that is made for each element of a list: about what a short message takes.
+const EACH_BYTES: usize = 192;
 
 /// Was there anything to write?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +53,13 @@ impl<'d> Writer<'d> {
             out: Vec::with_capacity(256),
             missing: None,
             scratch: String::new(),
+            value: String::new(),
         }
+    }
+
+    /// What was written so far.
+    pub fn take(&mut self) -> Bytes {
+        std::mem::take(&mut self.out).into()
     }
 
     /// Writes one JSON value; an absent one as `null`.
@@ -57,12 +70,15 @@ impl<'d> Writer<'d> {
     }
 
     /// Writes one JSON object out of several templates' members.
-    pub fn object(&mut self, templates: &[&'d Template], scope: &Scope<'_>) {
-        if let [only] = templates {
-            return self.json(only, scope);
-        }
+    pub fn object(&mut self, mut templates: impl Iterator<Item = &'d Template>, scope: &Scope<'_>) {
+        let first = templates.next();
+        let Some(Template::Object(members)) = first else {
+            // An array can be added to by nobody.
+            return first.map_or((), |only| self.json(only, scope));
+        };
         self.out.push(b'{');
         let opened = self.out.len();
+        self.members(members, scope, opened);
         for template in templates {
             if let Template::Object(members) = template {
                 self.members(members, scope, opened);
@@ -112,6 +128,7 @@ impl<'d> Writer<'d> {
     }
 
     fn each(&mut self, list: &dyn List, item: &'d Template, scope: &Scope<'_>) {
+        self.out.reserve(list.len() * EACH_BYTES);
         self.out.push(b'[');
         for index in 0..list.len() {
             if index > 0 {
@@ -328,25 +345,33 @@ impl<'d> Writer<'d> {
             return;
         };
         for member in members {
-            let name = member.names.first().map_or("", |name| name);
+            let own = member.names.first().map_or("", |name| name);
+            let nested;
             let name = if prefix.is_empty() {
-                name.to_owned()
+                own
             } else {
-                format!("{prefix}[{name}]")
+                nested = format!("{prefix}[{own}]");
+                &nested
             };
-            if let Template::Object(_) = &member.template {
-                self.nested_pairs(&member.template, scope, kind, &name);
-                continue;
-            }
-            let mut value = String::new();
-            if self.text(&member.template, scope, &mut value) {
-                self.pair(&name, &value, kind);
+            match &member.template {
+                Template::Object(_) => self.nested_pairs(&member.template, scope, kind, name),
+                template => self.member(name, template, scope, kind),
             }
         }
     }
 
+    /// Writes a member as a pair, unless it is absent.
+    pub fn member(&mut self, name: &str, template: &'d Template, scope: &Scope<'_>, kind: Pairs) {
+        let mut value = std::mem::take(&mut self.value);
+        value.clear();
+        if self.text(template, scope, &mut value) {
+            self.pair(name, &value, kind);
+        }
+        self.value = value;
+    }
+
     /// Writes one pair, the separator before it where one is needed.
-    pub fn pair(&mut self, name: &str, value: &str, kind: Pairs) {
+    fn pair(&mut self, name: &str, value: &str, kind: Pairs) {
         if !self.out.is_empty() {
             self.out.push(b'&');
         }

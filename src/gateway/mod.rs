@@ -169,7 +169,7 @@ impl Gateway {
             now,
         };
         match &envelope.command {
-            Command::ListChannels(_) => self.channels(&asked).await,
+            Command::ListChannels(_) => Box::pin(self.channels(&asked)).await,
             Command::List(list) => self.list(&asked, list.clone()).await,
             // Boxed like everything rare: it would swell the future of every other request.
             Command::SendMany(many) => Box::pin(self.many(&asked, &many.sends)).await,

@@ -170,7 +170,10 @@ impl Relay {
             self.credit(upstream, &mut command);
         }
         self.fits(upstream, &command)?;
-        match self.emulate(&ask, &command).await {
+        if self.dialect(upstream).calls(command.operation()) {
+            return self.ask(&ask, &command).await;
+        }
+        match Box::pin(self.emulate(&ask, &command)).await {
             Some(outcome) => outcome,
             None => self.ask(&ask, &command).await,
         }

@@ -39,9 +39,6 @@ impl Relay {
     /// would swell the future of every other command.
     pub(super) async fn emulate(&self, ask: &Ask<'_>, command: &Command) -> Option<Outcome> {
         let dialect = self.dialect(&self.shared.upstreams[ask.at]);
-        if dialect.calls(command.operation()) {
-            return None;
-        }
         match command {
             Command::Get(get) if dialect.calls(Operation::List) => {
                 Some(Box::pin(self.found_in_list(ask, get)).await)

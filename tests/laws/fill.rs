@@ -35,8 +35,8 @@ impl<'d> Filler<'d> {
     }
 
     pub fn parts(&mut self, parts: &'d Parts, target: &mut Target<'_>) {
-        for (_, template) in &parts.header {
-            self.template(template, Place::Header, target);
+        for header in &parts.header {
+            self.template(&header.template, Place::Header, target);
         }
         let members = [&parts.form_json, &parts.params_json, &parts.query_json];
         let bodies = [&parts.query, &parts.form, &parts.json, &parts.params];

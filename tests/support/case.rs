@@ -35,8 +35,12 @@ pub fn cases(dialect: &str) -> Vec<Case> {
 
 impl Case {
     pub fn read(path: &Path) -> Case {
-        let text = std::fs::read_to_string(path).unwrap();
-        let (head, rest) = text.split_once("\n--- ").unwrap_or((&text, ""));
+        Case::parse(path, &std::fs::read_to_string(path).unwrap())
+    }
+
+    /// A case that stands in another file.
+    pub fn parse(path: &Path, text: &str) -> Case {
+        let (head, rest) = text.split_once("\n--- ").unwrap_or((text, ""));
         let setting = |key: &str| {
             head.lines()
                 .find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))

@@ -83,10 +83,11 @@ impl Loader<'_> {
             seal,
             constants: Vec::new(),
             twin: None,
+            own_credential: false,
             place,
         };
         exchange.constants = super::overlap::constants(&exchange);
-        exchange
+        exchange.settled()
     }
 
     fn refusal(&mut self, table: &mut Table<'_, '_>) -> Action {

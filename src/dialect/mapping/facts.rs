@@ -29,87 +29,70 @@ impl Loader<'_> {
     }
 
     pub fn facts(&mut self, mut table: Table<'_, '_>) -> (Profile, QueryKind) {
-        let text_max = match table
-            .get("text_max")
-            .and_then(|value| Table::of(value, &mut self.problems))
-        {
-            Some(mut limit) => {
-                let count = limit.int("count", &mut self.problems).unwrap_or(u32::MAX);
-                let unit = limit.text("unit", &mut self.problems);
-                let unit = self
-                    .choice(unit, "unit", Unit::NAMES, Unit::from_name)
-                    .unwrap_or_default();
-                limit.finish(&mut self.problems);
-                Some(Limit { count, unit })
-            }
-            None => None,
-        };
+        let query = self.spelling_of(&mut table);
         let needs = table.texts("needs", &mut self.problems);
-        let needs = self.needs(needs);
-        let ids = table.text("ids", &mut self.problems);
-        let precision = table.text("precision", &mut self.problems);
-        let order = table.text("order", &mut self.problems);
-        let token = table.text("token", &mut self.problems);
-        let query = table.text("query", &mut self.problems);
-        let escape = table.text("escape", &mut self.problems);
-        // Read before anything is written in it.
-        if let Some(style) = self.choice(escape, "style", &["plain", "php"], |name| match name {
-            "plain" => Some(Style::Plain),
-            "php" => Some(Style::Php),
-            _ => None,
-        }) {
-            self.style = style;
-        }
-        let query = self.choice(
-            query,
-            "kind of query",
-            &["plain", "feathers"],
-            |name| match name {
-                "plain" => Some(QueryKind::Plain),
-                "feathers" => Some(QueryKind::Feathers),
-                _ => None,
-            },
-        );
         let (page_default, page_max) = self.pair(&mut table, "page", "default", "max");
-        let (session_length, session_seconds) =
-            self.pair(&mut table, "session", "length", "seconds");
+        let (length, seconds) = self.pair(&mut table, "session", "length", "seconds");
         let profile = Profile {
-            text_max,
-            needs,
-            ids: self
-                .choice(ids, "kind of ids", IdKind::NAMES, IdKind::from_name)
-                .unwrap_or_default(),
-            precision: self
-                .choice(
-                    precision,
-                    "precision",
-                    Precision::NAMES,
-                    Precision::from_name,
-                )
-                .unwrap_or_default(),
+            text_max: self.text_max(&mut table),
+            needs: self.needs(needs),
+            ids: self.word(&mut table, "ids", IdKind::NAMES, IdKind::from_name),
+            precision: self.word(
+                &mut table,
+                "precision",
+                Precision::NAMES,
+                Precision::from_name,
+            ),
             history: table.int("history", &mut self.problems),
             page_default,
             page_max,
-            order: self
-                .choice(order, "order", Order::NAMES, Order::from_name)
-                .unwrap_or_default(),
+            order: self.word(&mut table, "order", Order::NAMES, Order::from_name),
             lists_unknown: table
                 .flag("lists_unknown", &mut self.problems)
                 .unwrap_or_default(),
-            token: self
-                .choice(
-                    token,
-                    "kind of token",
-                    TokenKind::NAMES,
-                    TokenKind::from_name,
-                )
-                .unwrap_or_default(),
+            token: self.word(&mut table, "token", TokenKind::NAMES, TokenKind::from_name),
             token_seconds: table.int("token_seconds", &mut self.problems),
-            session_length: session_length.unwrap_or(24),
-            session_seconds: session_seconds.unwrap_or(86_400),
+            session_length: length.unwrap_or(24),
+            session_seconds: seconds.unwrap_or(86_400),
         };
         table.finish(&mut self.problems);
-        (profile, query.unwrap_or_default())
+        (profile, query)
+    }
+
+    /// A fact that is one word of a closed list.
+    fn word<T: Default>(
+        &mut self,
+        table: &mut Table<'_, '_>,
+        key: &'static str,
+        names: &[&str],
+        read: fn(&str) -> Option<T>,
+    ) -> T {
+        let found = table.text(key, &mut self.problems);
+        self.choice(found, &format!("value of {key}"), names, read)
+            .unwrap_or_default()
+    }
+
+    /// How text is written and queries are read: known before anything is written or read.
+    fn spelling_of(&mut self, table: &mut Table<'_, '_>) -> QueryKind {
+        self.style = self.word(table, "escape", &["plain", "php"], |name| match name {
+            "plain" => Some(Style::Plain),
+            "php" => Some(Style::Php),
+            _ => None,
+        });
+        self.word(table, "query", &["plain", "feathers"], |name| match name {
+            "plain" => Some(QueryKind::Plain),
+            "feathers" => Some(QueryKind::Feathers),
+            _ => None,
+        })
+    }
+
+    fn text_max(&mut self, table: &mut Table<'_, '_>) -> Option<Limit> {
+        let value = table.get("text_max")?;
+        let mut limit = Table::of(value, &mut self.problems)?;
+        let count = limit.int("count", &mut self.problems).unwrap_or(u32::MAX);
+        let unit = self.word(&mut limit, "unit", Unit::NAMES, Unit::from_name);
+        limit.finish(&mut self.problems);
+        Some(Limit { count, unit })
     }
 
     fn pair(

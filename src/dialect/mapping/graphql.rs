@@ -95,7 +95,7 @@ impl Loader<'_> {
             ..ReplyForm::default()
         };
         exchange.constants = super::overlap::constants(&exchange);
-        Some(exchange)
+        Some(exchange.settled())
     }
 
     fn step<'s>(
@@ -212,6 +212,7 @@ impl Loader<'_> {
             seal: SealKey::None,
             constants: Vec::new(),
             twin: None,
+            own_credential: false,
             place,
         }
     }

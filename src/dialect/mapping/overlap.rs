@@ -30,7 +30,7 @@ pub fn constants(exchange: &Exchange) -> Vec<(String, String)> {
             template.constants(&format!("{place}.{name}"), &mut found);
         }
     }
-    for (name, template) in &parts.header {
+    for Header { name, template, .. } in &parts.header {
         template.constants(&format!("header.{name}"), &mut found);
     }
     if let Some(body) = body_kind(parts) {

@@ -77,26 +77,22 @@ impl Loader<'_> {
         Some((name.into(), self.template(template, names)))
     }
 
-    pub fn headers(
-        &mut self,
-        value: Option<&Value<'_>>,
-        names: &Names,
-    ) -> Vec<(HeaderName, Template)> {
+    pub fn headers(&mut self, value: Option<&Value<'_>>, names: &Names) -> Vec<Header> {
         let Some(value) = value else {
             return Vec::new();
         };
         let Some(table) = Table::of(value, &mut self.problems) else {
             return Vec::new();
         };
-        let mut headers: Vec<(HeaderName, Template)> = Vec::new();
+        let mut headers: Vec<Header> = Vec::new();
         for (name, span, value) in table.rest() {
             match name.to_lowercase().parse::<HeaderName>() {
-                Ok(header) if headers.iter().any(|(known, _)| *known == header) => {
+                Ok(header) if headers.iter().any(|known| known.name == header) => {
                     let message = format!("the header `{name}` stands here twice");
                     self.problems
                         .at(span, message, "names of headers do not differ by case");
                 }
-                Ok(header) => headers.push((header, self.template(value, names))),
+                Ok(header) => headers.push(Header::new(header, self.template(value, names))),
                 Err(_) => {
                     let message = format!("`{name}` is not a header's name");
                     self.problems
@@ -115,6 +111,6 @@ impl Loader<'_> {
         let parts = self.parts(&mut table, &names);
         let role = self.role(&mut table);
         table.finish(&mut self.problems);
-        Auth { parts, role }
+        Auth::new(parts, role)
     }
 }

@@ -60,7 +60,7 @@ impl Local {
             Command::ToggleStar(star) => self.toggle_star(star, person).await,
             Command::Edit(message) => self.edit(message).await,
             Command::Delete(delete) => self.delete(delete, person).await,
-            _ => self.carry_out_rest(command, person).await,
+            _ => Box::pin(self.carry_out_rest(command, person)).await,
         }
     }
 }

@@ -1,0 +1,258 @@
+//! Understanding: an upstream's complete reply becomes an outcome.
+//!
+//! A reply is a success only if its status is right and its constants are all there; it is a refusal if a fault of the
+//! mapping fits or the status says so; everything else is unclear and is told as such.
+
+use http::StatusCode;
+
+use super::{Call, Understood};
+use crate::dialect::exchange::*;
+use crate::dialect::read::{Field, Fit, Reader, matches};
+use crate::dialect::tape::Tape;
+use crate::dialect::template::Target;
+use crate::model::record::Slot;
+use crate::model::{
+    App, Arrival, Command, Credential, Details, Fault, Kind, OneMessage, Outcome, Reply, Text,
+};
+
+impl Dialect {
+    /// Understands an upstream's complete reply to an exchange.
+    pub fn understand(
+        &self,
+        index: usize,
+        call: &Call<'_>,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Understood {
+        let Some(exchange) = self.exchanges.get(index) else {
+            return Understood::Unclear("no such exchange".into());
+        };
+        let text_wanted = matches!(exchange.reply.body, ReplyBody::Text(_));
+        let tape = if text_wanted {
+            std::str::from_utf8(body).ok().map(Tape::of_text)
+        } else {
+            Tape::json(body).ok()
+        };
+        let field = tape.as_ref().and_then(Tape::root).map(|at| Field {
+            at,
+            textual: text_wanted,
+        });
+        let good = exchange
+            .reply
+            .status
+            .map_or(status.is_success(), |wanted| wanted == status.as_u16())
+            || (status.is_success()
+                && exchange
+                    .reply
+                    .status
+                    .is_some_and(|wanted| (200..300).contains(&wanted)));
+        if good && let Some(reply) = self.understand_success(exchange, call, field) {
+            return Understood::Done(reply);
+        }
+        match self.understand_fault(exchange, call, status, body) {
+            Some(fault) => Understood::Rejected(fault),
+            None => Understood::Unclear(format!(
+                "a reply that this dialect does not have, with status {status}"
+            )),
+        }
+    }
+
+    fn understand_success(
+        &self,
+        exchange: &Exchange,
+        call: &Call<'_>,
+        field: Option<Field<'_>>,
+    ) -> Option<Reply> {
+        let own = match &exchange.reply.body {
+            ReplyBody::Empty => return Some(Reply::prefilled(call.command)),
+            ReplyBody::Json(template) | ReplyBody::Text(template) => template,
+        };
+        let template = std::iter::once(own)
+            .chain(&exchange.also)
+            .find(|template| field.is_some() && matches(template, field, Fit::Structure))?;
+        let mut reply = Reply::prefilled(call.command);
+        let mut spare = Spare::default();
+        let mut reader = Reader::new(&self.shapes, false);
+        let _ = reader.read(template, field, &mut spare.target(reply.slot_mut()));
+        self.turn(Some(call.command), &mut reply);
+        if let Some(channel) = channel_of(call.command) {
+            name_channel(&mut reply, channel);
+        }
+        Some(reply)
+    }
+
+    fn understand_fault(
+        &self,
+        exchange: &Exchange,
+        call: &Call<'_>,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Option<Fault> {
+        let json = Tape::json(body).ok();
+        let text = std::str::from_utf8(body).ok().map(Tape::of_text);
+        let on = exchange.operation();
+        let fits = |form: &&FaultForm| {
+            let field = match &form.body {
+                ReplyBody::Empty => return form.status == Some(status.as_u16()) && body.is_empty(),
+                ReplyBody::Json(_) => json
+                    .as_ref()
+                    .and_then(Tape::root)
+                    .map(|at| Field { at, textual: false }),
+                ReplyBody::Text(_) => text
+                    .as_ref()
+                    .and_then(Tape::root)
+                    .map(|at| Field { at, textual: true }),
+            };
+            let (ReplyBody::Json(template) | ReplyBody::Text(template)) = &form.body else {
+                return false;
+            };
+            form.role.calls()
+                && (form.constants > 0 || form.status.is_some() || form.evident)
+                && form.status.unwrap_or(200) == status.as_u16()
+                && (form.on.is_empty() || on.is_some_and(|on| form.on.contains(&on)))
+                && (form.doors.is_empty() || form.doors.contains(&call.door))
+                && field.is_some()
+                && matches(template, field, Fit::Structure)
+        };
+        let form = self
+            .faults
+            .iter()
+            .filter(fits)
+            .rev()
+            .max_by_key(|form| (form.constants, !form.on.is_empty(), form.kind.depth()));
+        let Some(form) = form else {
+            return by_status(status);
+        };
+        let mut details = Details::default();
+        let mut spare = Spare::default();
+        let mut reader = Reader::new(&self.shapes, false);
+        let (field, textual) = match &form.body {
+            ReplyBody::Text(_) => (text.as_ref().and_then(Tape::root), true),
+            _ => (json.as_ref().and_then(Tape::root), false),
+        };
+        if let ReplyBody::Json(template) | ReplyBody::Text(template) = &form.body {
+            let mut nothing = crate::model::Done::default();
+            let mut target = Target {
+                fault: &mut details,
+                ..spare.target(&mut nothing)
+            };
+            let _ = reader.read(template, field.map(|at| Field { at, textual }), &mut target);
+        }
+        Some(Fault {
+            kind: form.kind,
+            origin: crate::model::Origin::Upstream,
+            details: Box::new(details),
+        })
+    }
+}
+
+/// Records that a reply is read into and nobody asks for.
+#[derive(Default)]
+struct Spare {
+    arrival: Arrival,
+    app: App,
+    credential: Credential,
+    details: Details,
+}
+
+impl Spare {
+    fn target<'a>(&'a mut self, this: &'a mut dyn Slot) -> Target<'a> {
+        Target {
+            this,
+            item: None,
+            arrival: &mut self.arrival,
+            app: &mut self.app,
+            credential: &mut self.credential,
+            fault: &mut self.details,
+        }
+    }
+}
+
+impl Reply {
+    /// A reply with what the command itself says: servers do not repeat everything.
+    pub fn prefilled(command: &Command) -> Reply {
+        let mut reply = command.operation().reply();
+        match (&mut reply, command) {
+            (Reply::OneMessage(one), Command::Send(message) | Command::Edit(message)) => {
+                one.message = message.clone()
+            }
+            (Reply::OneMessage(one), Command::Get(asked)) => {
+                one.message.channel = asked.channel.clone()
+            }
+            (Reply::OneMessage(one), Command::MarkSeen(asked)) => {
+                one.message.id = asked.id.clone();
+                one.message.channel = asked.channel.clone();
+            }
+            (Reply::OneMessage(one), Command::ToggleStar(asked)) => {
+                one.message.id = asked.id.clone();
+                one.message.channel = asked.channel.clone();
+            }
+            (Reply::Messages(list), Command::SendMany(many)) => list.messages = many.sends.clone(),
+            (Reply::Moderation(done), Command::Delete(asked)) => {
+                done.channel = asked.channel.clone()
+            }
+            (Reply::Moderation(done), Command::Moderate(asked)) => {
+                done.channel = asked.channel.clone()
+            }
+            _ => {}
+        }
+        reply
+    }
+}
+
+/// The one channel that a command is about.
+fn channel_of(command: &Command) -> Option<&Text> {
+    match command {
+        Command::List(asked) => Some(&asked.channel),
+        Command::Search(asked) => Some(&asked.channel),
+        Command::Get(asked) => Some(&asked.channel),
+        _ => None,
+    }
+}
+
+/// Messages of one channel name it even where the wire does not.
+fn name_channel(reply: &mut Reply, channel: &Text) {
+    match reply {
+        Reply::Messages(list) => {
+            for message in &mut list.messages {
+                if message.channel.is_empty() {
+                    message.channel = channel.clone();
+                }
+            }
+        }
+        Reply::OneMessage(OneMessage { message }) if message.channel.is_empty() => {
+            message.channel = channel.clone()
+        }
+        _ => {}
+    }
+}
+
+/// What a status alone says, when no fault of the mapping fits (design R6).
+fn by_status(status: StatusCode) -> Option<Fault> {
+    let kind = match status.as_u16() {
+        400 | 413 | 422 => Kind::Invalid,
+        401 | 302 => Kind::Unauthenticated,
+        403 => Kind::Forbidden,
+        404 => Kind::NotFound,
+        409 => Kind::Conflict,
+        429 => Kind::TooFast,
+        405 => Kind::Method,
+        400..500 => Kind::Invalid,
+        _ => return None,
+    };
+    Some(Fault::upstream(
+        kind,
+        format!("the upstream answered {status}"),
+    ))
+}
+
+/// The outcome that a reply stands for.
+impl From<Understood> for Outcome {
+    fn from(understood: Understood) -> Outcome {
+        match understood {
+            Understood::Done(reply) => Ok(reply),
+            Understood::Rejected(fault) => Err(fault),
+            Understood::Unclear(why) => Err(Fault::upstream(Kind::OutcomeUnknown, why)),
+        }
+    }
+}

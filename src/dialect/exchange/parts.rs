@@ -1,0 +1,143 @@
+//! The parts of a request: query, body and headers.
+//!
+//! An exchange, `[every]` and `[[auth]]` all have them; a client writes them together.
+
+use http::header::InvalidHeaderValue;
+use http::{HeaderName, HeaderValue};
+
+use super::Role;
+use crate::dialect::template::{Absence, Placeholder, Scope, Source, Template};
+use crate::dialect::write::Writer;
+
+/// The places of a request that templates fill.
+#[derive(Clone, Debug, Default)]
+pub struct Parts {
+    pub query: Option<Template>,
+    pub form: Option<Template>,
+    pub json: Option<Template>,
+    pub header: Vec<Header>,
+    pub params: Option<Template>,
+    /// A member whose value is the JSON text of the template.
+    pub form_json: Option<(Box<str>, Template)>,
+    pub params_json: Option<(Box<str>, Template)>,
+    pub query_json: Option<(Box<str>, Template)>,
+}
+
+impl Parts {
+    /// These parts without the members that others write.
+    pub fn without(&self, others: &Parts) -> Parts {
+        let rest = |mine: &Option<Template>, theirs: &Option<Template>| match (mine, theirs) {
+            (Some(Template::Object(mine)), Some(Template::Object(theirs))) => {
+                let rest = mine.iter().filter(|member| {
+                    let name = member.names.first();
+                    name.is_none() || !theirs.iter().any(|other| other.names.first() == name)
+                });
+                Some(Template::Object(rest.cloned().collect()))
+            }
+            (mine, _) => mine.clone(),
+        };
+        Parts {
+            query: rest(&self.query, &others.query),
+            form: rest(&self.form, &others.form),
+            json: rest(&self.json, &others.json),
+            params: rest(&self.params, &others.params),
+            header: self
+                .header
+                .iter()
+                .filter(|mine| !others.header.iter().any(|other| other.name == mine.name))
+                .cloned()
+                .collect(),
+            ..Parts::default()
+        }
+    }
+
+    /// Every placeholder of every place.
+    pub fn placeholders<'p>(&'p self, found: &mut Vec<&'p Placeholder>) {
+        let bodies = [&self.query, &self.form, &self.json, &self.params]
+            .into_iter()
+            .flatten();
+        let members = [&self.form_json, &self.params_json, &self.query_json]
+            .into_iter()
+            .flatten()
+            .map(|(_, template)| template);
+        let headers = self.header.iter().map(|header| &header.template);
+        bodies
+            .chain(members)
+            .chain(headers)
+            .for_each(|template| template.placeholders(found));
+    }
+}
+
+/// One header's line.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// In lower case.
+    pub name: HeaderName,
+    pub template: Template,
+    /// The value, where it is always the same.
+    pub fixed: Option<HeaderValue>,
+}
+
+impl Header {
+    pub fn new(name: HeaderName, template: Template) -> Header {
+        let fixed = template.always().and_then(|constant| {
+            let value = HeaderValue::from_str(&constant.text);
+            value.ok()
+        });
+        Header {
+            name,
+            template,
+            fixed,
+        }
+    }
+
+    /// The line's value in a scope; nothing where it is absent.
+    pub fn value<'d>(
+        &'d self,
+        writer: &mut Writer<'d>,
+        scope: &Scope<'_>,
+    ) -> Option<Result<HeaderValue, InvalidHeaderValue>> {
+        if let Some(fixed) = &self.fixed {
+            return Some(Ok(fixed.clone()));
+        }
+        let mut text = String::new();
+        writer
+            .text(&self.template, scope, &mut text)
+            .then(|| HeaderValue::try_from(text))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Auth {
+    pub parts: Parts,
+    pub role: Role,
+    /// What a client must know to write it.
+    pub needs: Vec<Source>,
+    /// It stands in headers alone, so it is known before the body is.
+    pub in_headers: bool,
+}
+
+impl Auth {
+    pub fn new(parts: Parts, role: Role) -> Auth {
+        let mut placeholders = Vec::new();
+        parts.placeholders(&mut placeholders);
+        let required = placeholders
+            .iter()
+            .filter(|placeholder| matches!(placeholder.absence, Absence::Required));
+        let needs = required
+            .map(|placeholder| placeholder.source.clone())
+            .collect();
+        let mut in_headers = Vec::new();
+        parts
+            .header
+            .iter()
+            .for_each(|header| header.template.placeholders(&mut in_headers));
+        let in_headers = in_headers.len() == placeholders.len();
+        Auth {
+            parts,
+            role,
+            needs,
+            in_headers,
+        }
+    }
+}

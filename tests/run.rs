@@ -1,0 +1,204 @@
+//! The main job as a new user has it: the program started on nothing, and what it prints, pasted into a shell.
+//!
+//! Also what the command line says, and that the program ends as it was asked to.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+const SABIR: &str = env!("CARGO_BIN_EXE_sabir");
+
+/// A Sabir that was started without a configuration, with what it printed.
+struct Started {
+    child: Child,
+    printed: Vec<String>,
+    _folder: tempfile::TempDir,
+}
+
+fn start() -> Started {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(SABIR)
+        .current_dir(folder.path())
+        .env("SABIR__LISTEN__PUBLIC", "127.0.0.1:0")
+        .env("SABIR__LISTEN__ADMIN", "127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut printed = Vec::new();
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        printed.push(line.unwrap());
+        // The examples end with an empty line behind the last dialect's.
+        let told = printed.iter().any(|line| line.starts_with("# chats"));
+        if told && printed.last().is_some_and(String::is_empty) {
+            break;
+        }
+    }
+    Started {
+        child,
+        printed,
+        _folder: folder,
+    }
+}
+
+impl Started {
+    /// The requests that are printed for a dialect.
+    fn requests(&self, dialect: &str) -> String {
+        let head = format!("# {dialect}:");
+        let from = self
+            .printed
+            .iter()
+            .position(|line| line.starts_with(&head))
+            .unwrap();
+        self.printed[from + 1..]
+            .iter()
+            .take_while(|line| !line.is_empty())
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
+    fn address(&self, of: &str) -> String {
+        let line = &self.printed[0];
+        let (_, rest) = line.split_once(of).unwrap_or_else(|| panic!("{line}"));
+        rest.split([' ', ')']).next().unwrap().to_owned()
+    }
+
+    /// Asks it to stop, and gives its exit code.
+    fn stop(mut self) -> Option<i32> {
+        Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Pastes lines into a shell.
+fn paste(lines: &str) -> String {
+    let output = Command::new("sh").args(["-c", lines]).output().unwrap();
+    assert!(
+        output.status.success(),
+        "is curl there? `make test` installs it\n{output:?}"
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+fn sabir(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(SABIR)
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn what_is_printed_can_be_pasted() {
+    let started = start();
+    let keyauth = paste(&started.requests("keyauth"));
+    let said = |text: &str| assert!(keyauth.contains(text), "{text} is not in\n{keyauth}");
+    said(r#""message":"Initialized""#);
+    said(r#""message":"Logged in!""#);
+    said(r#""message":"Successfully sent chat message""#);
+    said(r#""messages":[{"author":"demo","message":"hello","timestamp":"#);
+    let rooms = paste(&started.requests("rooms"));
+    let list = rooms.lines().last().unwrap();
+    assert!(
+        list.contains(r#""room":"lobby","text":"hello""#),
+        "what KeyAuth sent is in the room: {list}"
+    );
+    assert!(list.contains(r#""text":"hey""#), "{list}");
+    let chats = paste(&started.requests("chats"));
+    assert!(
+        chats.contains(r#"{"status":"success"}"#) && chats.contains(r#""message":"hello""#),
+        "{chats}"
+    );
+    let socket = paste(&started.requests("socket"));
+    assert!(
+        socket.contains(r#"{"code":0,"data":{},"message":"Success","Error":null}"#),
+        "{socket}"
+    );
+    assert_eq!(started.stop(), Some(0), "asked to stop, it ends well");
+}
+
+#[test]
+fn an_operator_sees_that_it_lives_and_what_it_did() {
+    let started = start();
+    paste(&started.requests("keyauth"));
+    let admin = started.address("operator: http://");
+    assert!(get(&admin, "/healthz").starts_with("HTTP/1.1 200"));
+    assert!(get(&admin, "/readyz").starts_with("HTTP/1.1 200"));
+    let metrics = get(&admin, "/metrics");
+    let counted = r#"sabir_requests_total{command="send",dialect="keyauth",outcome="done"} 1"#;
+    assert!(metrics.contains(counted), "{metrics}");
+}
+
+#[test]
+fn what_one_command_sends_another_lists() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = sabir(folder.path(), &["send", "local:lobby", "by hand"]);
+    assert!(sent.status.success(), "{sent:?}");
+    let list = sabir(folder.path(), &["list", "local:lobby"]);
+    assert!(
+        String::from_utf8_lossy(&list.stdout)
+            .trim_end()
+            .ends_with("sabir: by hand"),
+        "{list:?}"
+    );
+    let nowhere = sabir(folder.path(), &["send", "nowhere:lobby", "x"]);
+    assert!(
+        String::from_utf8_lossy(&nowhere.stderr).contains("there is no upstream nowhere"),
+        "{nowhere:?}"
+    );
+    assert_eq!(nowhere.status.code(), Some(1));
+}
+
+#[test]
+fn dialects_and_checks_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let dialects = sabir(folder.path(), &["dialects"]);
+    let told = String::from_utf8_lossy(&dialects.stdout).into_owned();
+    assert!(
+        ["keyauth", "rooms", "glimesh", "matrix"]
+            .iter()
+            .all(|name| told.contains(name)),
+        "{told}"
+    );
+    let check = sabir(folder.path(), &["check"]);
+    let told = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(
+        check.status.success() && told.contains("At local:") && told.contains("native: "),
+        "{told}"
+    );
+    std::fs::write(
+        folder.path().join("broken.toml"),
+        "[listen]\npublik = \"127.0.0.1:1\"\n",
+    )
+    .unwrap();
+    let broken = sabir(folder.path(), &["check", "--config", "broken.toml"]);
+    let told = String::from_utf8_lossy(&broken.stderr).into_owned();
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(
+        told.contains("broken.toml:2:1") && told.contains("did you mean `public`?"),
+        "{told}"
+    );
+}
