@@ -11,6 +11,8 @@ mod closed;
 mod edge;
 #[path = "wire/keyauth.rs"]
 mod keyauth;
+#[path = "wire/repeated.rs"]
+mod repeated;
 #[path = "wire/rooms.rs"]
 mod rooms;
 

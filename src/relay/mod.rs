@@ -7,6 +7,7 @@
 
 mod grant;
 mod ids;
+mod journal;
 mod link;
 mod local;
 mod overlay;
@@ -21,6 +22,7 @@ use tokio::time::Instant;
 
 pub use grant::Granted;
 pub use ids::{Ids, Side, unknown_message};
+pub use journal::{Claimed, upstream_key};
 pub use local::Local;
 
 pub use crate::store::{Native, NativeKind};
