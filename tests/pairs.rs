@@ -47,6 +47,7 @@ fn upstream(dialect: &str, far: &Sabir, credit: bool) -> String {
              app = { name = \"far\", ownerid = \"farfarfar1\", version = \"1.0\", \
              secret = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" }\n"
         }
+        "glimesh" => "credential = { token = \"far-token\" }\n",
         _ => "credential = { email = \"bridge@example.com\", password = \"far-password\" }\n",
     };
     format!(
@@ -83,6 +84,11 @@ impl<'s> Client<'s> {
             dialect,
             session: String::new(),
         };
+        if dialect == "glimesh" {
+            // A token of the operator's: no session is made.
+            client.session = person.1.replace("password", "token");
+            return client;
+        }
         if dialect == "rooms" {
             let body = format!(
                 r#"{{"email":"{}@example.com","password":"{}"}}"#,
@@ -131,11 +137,54 @@ impl<'s> Client<'s> {
         self.call(&[&base[..], fields].concat())
     }
 
+    fn document(&self, query: &str, variables: Value) -> Value {
+        let body = serde_json::json!({ "query": query, "variables": variables }).to_string();
+        let headers = [
+            ("Content-Type", "application/json"),
+            ("Authorization", &self.bearer()),
+        ];
+        let answer = self.sabir.ask("POST", "/api/graph", &headers, &body);
+        if answer.status == 200 {
+            answer.json()
+        } else {
+            serde_json::json!({ "errors": [{ "message": answer.body }] })
+        }
+    }
+
+    fn glimesh_list(&self, channel: &str) -> Vec<Seen> {
+        let query = "query ($id: ID) { channel(id: $id) { chatMessages { edges { node { message insertedAt user { username } } } } } }";
+        let answer = self.document(query, serde_json::json!({ "id": channel }));
+        let edges = &answer["data"]["channel"]["chatMessages"]["edges"];
+        let edges = edges.as_array().unwrap_or_else(|| panic!("{answer}"));
+        edges
+            .iter()
+            .map(|edge| Seen {
+                author: edge["node"]["user"]["username"]
+                    .as_str()
+                    .unwrap()
+                    .to_owned(),
+                text: edge["node"]["message"].as_str().unwrap().to_owned(),
+                at: format!("{}Z", edge["node"]["insertedAt"].as_str().unwrap())
+                    .parse::<jiff::Timestamp>()
+                    .unwrap()
+                    .as_second(),
+            })
+            .collect()
+    }
+
     fn bearer(&self) -> String {
         format!("Bearer {}", self.session)
     }
 
     fn send(&self, channel: &str, text: &str) -> Result<(), String> {
+        if self.dialect == "glimesh" {
+            let query = "mutation ($id: ID!, $text: String) { createChatMessage(channelId: $id, message: { message: $text }) { id message } }";
+            let answer = self.document(query, serde_json::json!({ "id": channel, "text": text }));
+            return match &answer["errors"] {
+                Value::Null => Ok(()),
+                errors => Err(errors[0]["message"].to_string()),
+            };
+        }
         if self.dialect == "keyauth" {
             let answer = self.keyauth(&[
                 ("type", "chatsend"),
@@ -162,6 +211,9 @@ impl<'s> Client<'s> {
     }
 
     fn list(&self, channel: &str) -> Vec<Seen> {
+        if self.dialect == "glimesh" {
+            return self.glimesh_list(channel);
+        }
         if self.dialect == "keyauth" {
             let answer = self.keyauth(&[("type", "chatget"), ("channel", channel)]);
             let messages = answer["messages"]
@@ -277,6 +329,23 @@ fn rooms_into_keyauth() {
 #[test]
 fn rooms_into_rooms() {
     check_pair("rooms", "rooms");
+}
+
+#[test]
+fn glimesh_into_glimesh() {
+    check_pair("glimesh", "glimesh");
+}
+
+#[test]
+fn glimesh_into_keyauth_and_back() {
+    check_pair("glimesh", "keyauth");
+    check_pair("keyauth", "glimesh");
+}
+
+#[test]
+fn glimesh_into_rooms_and_back() {
+    check_pair("glimesh", "rooms");
+    check_pair("rooms", "glimesh");
 }
 
 #[test]

@@ -287,7 +287,11 @@ pub fn start(config: &Config, dialects: Vec<Dialect>) -> Result<Running> {
                 rules,
                 relay: Relay::new(shared)?,
             };
-            Ok(Exchange { doors, gateway })
+            Ok(Exchange {
+                doors,
+                gateway,
+                plans: Default::default(),
+            })
         };
         running.threads.push(serve(
             format!("public-{number}"),

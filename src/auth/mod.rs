@@ -5,6 +5,7 @@
 //! what they are worth is decided here. Before it stands the exchange, after it the route.
 
 mod account;
+mod program;
 mod session;
 mod token;
 
@@ -215,6 +216,9 @@ impl Auth {
         if !credential.secret.0.is_empty() {
             return self.by_secret(&credential.secret.0);
         }
+        if !credential.client_id.0.is_empty() {
+            return self.by_client(credential);
+        }
         Ok(Caller {
             application,
             ..Caller::default()
@@ -256,7 +260,7 @@ impl Auth {
         let hash = token::hash(given);
         let issued = self
             .in_force(&hash, now)
-            .filter(|issued| issued.kind == Kept::Token);
+            .filter(|issued| issued.kind != Kept::Session);
         // What the program might do that the token was made for is all that it is good for.
         let application = application.or_else(|| self.named(&issued.as_ref()?.application));
         let account = match (&issued, self.by_token.get(&hash)) {
@@ -270,7 +274,18 @@ impl Auth {
                 "the token is invalid, revoked or expired",
             ));
         };
-        let principal = Principal::person(account, application.as_deref());
+        // A token that a program got carries no more than the program may.
+        let program = issued.as_ref().and_then(|session| {
+            self.applications
+                .iter()
+                .find(|known| known.name == session.application)
+        });
+        let mut principal = Principal::person(
+            account,
+            application.as_deref().or(program.map(|known| &**known)),
+        );
+        principal.may.send &= issued.as_ref().is_none_or(|session| session.sends());
+        principal.may.moderate &= issued.as_ref().is_none_or(|session| session.sends());
         Ok(Caller {
             application,
             session: issued.map(|_| hash),

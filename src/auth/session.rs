@@ -30,6 +30,8 @@ pub struct Session {
 pub enum Kept {
     Session,
     Token,
+    /// A token whose scope leaves out sending.
+    Reader,
 }
 
 impl Kept {
@@ -37,21 +39,27 @@ impl Kept {
         match self {
             Kept::Session => "session",
             Kept::Token => "token",
+            Kept::Reader => "reader",
         }
     }
 }
 
 impl Session {
     pub fn from_row(row: SessionRow) -> Session {
-        let token = row.kind == Kept::Token.name();
+        let kinds = [Kept::Token, Kept::Reader];
+        let kind = kinds.into_iter().find(|kind| row.kind == kind.name());
         Session {
-            kind: if token { Kept::Token } else { Kept::Session },
+            kind: kind.unwrap_or(Kept::Session),
             account: row.account,
             application: row.application,
             key: Secret(row.data),
             created: row.created,
             expires: row.expires,
         }
+    }
+
+    pub fn sends(&self) -> bool {
+        self.kind != Kept::Reader
     }
 
     fn row(&self, hash: Text) -> SessionRow {
@@ -95,11 +103,9 @@ impl Auth {
                 }))
             }
             Command::SignOut(_) => self.sign_out(caller).await,
-            Command::IssueToken(_) => {
-                let account = caller.signed_in()?.account.clone();
-                let account = account
-                    .ok_or_else(|| Fault::client(Kind::Forbidden, "only a person has tokens"))?;
-                self.issue(&account, caller, profile, now, None).await
+            Command::IssueToken(asked) => {
+                self.issue_token(asked, caller, credential, profile, now)
+                    .await
             }
             _ => Err(Fault::new(Kind::Internal, "not a session command")),
         }
@@ -218,7 +224,14 @@ impl Auth {
         else {
             let lifetime = profile.token_seconds.unwrap_or(profile.session_seconds);
             return self
-                .issue(account, caller, profile, now, Some(i64::from(lifetime)))
+                .issue(
+                    account,
+                    caller,
+                    profile,
+                    now,
+                    Some(i64::from(lifetime)),
+                    true,
+                )
                 .await;
         };
         let Some(session) = self.in_force(&hash, now) else {
@@ -240,13 +253,14 @@ impl Auth {
     }
 
     /// Hands out a token; without a lifetime it holds until it is revoked.
-    async fn issue(
+    pub(super) async fn issue(
         &self,
         account: &Arc<Account>,
         caller: &Caller,
         profile: &Profile,
         now: Time,
         lifetime: Option<i64>,
+        sends: bool,
     ) -> Outcome {
         let expires = lifetime.map(|seconds| now.plus_seconds(seconds));
         let person = super::person_of(account);
@@ -256,7 +270,7 @@ impl Auth {
             .as_ref()
             .map(|application| application.name.clone());
         let session = Session {
-            kind: Kept::Token,
+            kind: if sends { Kept::Token } else { Kept::Reader },
             account: account.name.clone(),
             application: application.unwrap_or_default(),
             key: Secret::default(),

@@ -11,6 +11,9 @@ mod encode;
 use super::escape;
 use crate::model::record::Type;
 
+/// What stands before the number in a Relay cursor.
+const CONNECTION: &str = "arrayconnection:";
+
 /// One value as it stands on the wire.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scalar<'a> {
@@ -111,6 +114,8 @@ codecs! {
     Medium "medium",
     /// A list of texts, of which one alone stands without an array.
     OneOrMany "one_or_many",
+    /// A place in a list, as Relay's connections write it: base64 of `arrayconnection:` and a number.
+    RelayCursor "relay_cursor",
     /// At most 25 characters; a longer text is written as the beginning of its SHA-256.
     Short25 "short_25",
 }
@@ -150,6 +155,7 @@ impl Codec {
             | Codec::Short25
             | Codec::Email
             | Codec::Presence
+            | Codec::RelayCursor
             | Codec::OneOrMany => {
                 matches!(kind, Type::Text)
             }

@@ -73,6 +73,9 @@ impl Directory {
                         .owned
                         .push((format!("{}{owned}", facts.path), index, door));
                 }
+                if facts.schema.is_some() {
+                    directory.add(dialects, index, door, &facts.path)?;
+                }
                 for path in paths(dialect, door) {
                     directory.add(dialects, index, door, &path)?;
                 }
@@ -150,6 +153,13 @@ impl Directory {
             methods,
             allow,
         } = found.value;
+        // A door of documents has no exchanges: every method comes to it.
+        if methods.is_empty() {
+            return Found::Owned {
+                dialect: *dialect,
+                door: *door,
+            };
+        }
         let asked = if *method == Method::HEAD {
             &Method::GET
         } else {

@@ -7,7 +7,7 @@ mod parts;
 
 pub use parts::{Auth, Header, Parts};
 
-use http::{HeaderName, Method};
+use http::{HeaderName, HeaderValue, Method};
 
 use super::escape::Style;
 use super::template::{Derive, Root, Shape, Source, Template};
@@ -36,6 +36,8 @@ pub struct Dialect {
     pub shapes: Vec<Shape>,
     pub exchanges: Vec<Exchange>,
     pub faults: Vec<FaultForm>,
+    /// What its GraphQL doors answer.
+    pub services: Vec<super::graphql::Service>,
 }
 
 /// A prefix of paths that the dialect answers at.
@@ -48,6 +50,20 @@ pub struct Door {
     /// Replies carry a nonce.
     pub nonce: bool,
     pub seal: Option<Seal>,
+    /// Headers of every reply to a document.
+    pub header: Vec<(HeaderName, HeaderValue)>,
+    pub schema: Option<DoorSchema>,
+}
+
+/// What a GraphQL door has of the schema beside the mapping.
+#[derive(Clone, Debug, Default)]
+pub struct DoorSchema {
+    /// Types, and fields of types, in place of the schema's or beside them.
+    pub extend: String,
+    /// Fields that the door does not have.
+    pub without: Vec<String>,
+    /// The most fields that a document may ask for.
+    pub complexity: u32,
 }
 
 /// How replies of a door are sealed against tampering.
@@ -277,7 +293,11 @@ impl Dialect {
 
     /// Can a client of this dialect ask for the operation?
     pub fn serves(&self, operation: Operation) -> bool {
+        let entries = self.services.iter().flat_map(|service| &service.entries);
         self.exchanges_of(operation)
             .any(|(_, exchange)| exchange.role.serves())
+            || entries
+                .into_iter()
+                .any(|entry| entry.operation == operation)
     }
 }

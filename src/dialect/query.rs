@@ -34,7 +34,7 @@ pub fn plain(text: &str) -> Result<Tape<'_>, NotUtf8> {
 }
 
 /// The decoded pairs of a query string or an urlencoded body, found in one pass.
-fn pairs(text: &str) -> impl Iterator<Item = Result<Pair<'_>, NotUtf8>> {
+pub(super) fn pairs(text: &str) -> impl Iterator<Item = Result<Pair<'_>, NotUtf8>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches('&');

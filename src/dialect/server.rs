@@ -4,7 +4,7 @@
 //! what was read of who is calling: a caller that nobody knows is told so before it is told of its mistakes.
 
 mod parts;
-mod render;
+pub(super) mod render;
 
 use parts::{Bodies, read_headers, read_parts, read_segments};
 pub use render::{Rendered, Told};
@@ -164,6 +164,14 @@ impl Dialect {
             return Err(draft.refuse(fault, None));
         };
         self.read_exchange(index, &mut reader, incoming, &parsed, draft)
+    }
+
+    /// Who a request's headers say is calling.
+    pub(super) fn caller(&self, incoming: &Incoming<'_>) -> Credential {
+        let mut draft = Draft::default();
+        let mut reader = Reader::new(&self.shapes, true);
+        self.read_auth(&mut reader, incoming, None, &mut draft);
+        draft.credential
     }
 
     /// Reads what the exchange that was chosen asks for.

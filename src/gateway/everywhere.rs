@@ -37,10 +37,12 @@ impl Gateway {
                 channels.push(one.channel);
             }
         }
-        Ok(Reply::Channels(Channels {
-            channels,
-            window: Window::default(),
-        }))
+        let window = match &asked.envelope.command {
+            Command::ListChannels(list) => list.window.clone(),
+            _ => Window::default(),
+        };
+        let (channels, window) = crate::relay::page(channels, &window)?;
+        Ok(Reply::Channels(Channels { channels, window }))
     }
 
     /// A list over every channel that the caller may read, newest last.

@@ -6,7 +6,7 @@
 use super::{Asked, Gateway};
 use crate::auth::Principal;
 use crate::model::{ChannelRule, Command, Effect, Fault, Kind, LOCAL, Text};
-use crate::relay::{Native, NativeKind, unknown_message};
+use crate::relay::{NativeKind, unknown_message};
 use crate::route::Route;
 
 /// A command, once its channel is found.
@@ -29,6 +29,7 @@ impl Gateway {
         mut command: Command,
     ) -> Result<Located, Fault> {
         let ids = &self.relay.shared.ids;
+        self.named(asked, &mut command).await?;
         if let Some(channel) = channel_of(&mut command) {
             *channel = ids
                 .channel(&asked.envelope.dialect, asked.profile.ids, channel)
@@ -39,7 +40,6 @@ impl Gateway {
             None => self.by_channel(asked, &mut command)?,
         };
         let (route, client_channel) = found;
-        self.person(asked, &mut command, &route).await?;
         self.allowed(asked, &command, &route, &client_channel)
             .await?;
         self.paced(asked, &command, &route, &client_channel)?;
@@ -142,26 +142,6 @@ impl Gateway {
         local.rule(if upstream == LOCAL { there } else { name })
     }
 
-    /// A command that carries a person's id names it as the upstream does.
-    async fn person(
-        &self,
-        asked: &Asked<'_>,
-        command: &mut Command,
-        route: &Route,
-    ) -> Result<(), Fault> {
-        let Some(id) = person_of(command).filter(|id| !id.is_empty()) else {
-            return Ok(());
-        };
-        let native = self.relay.shared.ids.thing(asked.profile.ids, id).await?;
-        let person = |native: &Native| {
-            native.kind == NativeKind::Person && native.upstream == route.upstream
-        };
-        if let Some(native) = native.filter(person) {
-            *id = native.id;
-        }
-        Ok(())
-    }
-
     /// May the caller do this here?
     async fn allowed(
         &self,
@@ -175,6 +155,15 @@ impl Gateway {
         {
             return Err(Fault::client(Kind::Channel, "no such channel").value(channel.clone()));
         }
+        // A channel that Sabir keeps itself is moderated by its owner, too.
+        let rule = self
+            .relay
+            .shared
+            .local
+            .rule(channel)
+            .filter(|_| route.upstream == LOCAL);
+        let owns = rule.is_some_and(|rule| rule.owner.as_ref() == Some(&principal.name));
+        let moderates = principal.may.moderate || (owns && principal.may.send);
         let may = match (command.operation().effect(), command) {
             // What people mark for themselves is a part of reading.
             (
@@ -188,9 +177,9 @@ impl Gateway {
             (_, Command::SetPresence(set)) => {
                 principal.may.moderate || set.person == principal.person.id
             }
-            (_, Command::Moderate(_)) => principal.may.moderate,
+            (_, Command::Moderate(_)) => moderates,
             (_, Command::Delete(delete)) => {
-                principal.may.moderate
+                moderates
                     || (principal.may.send && self.is_author(asked, route, &delete.id).await?)
             }
             (_, Command::Edit(message)) => {
@@ -248,18 +237,6 @@ fn channel_of(command: &mut Command) -> Option<&mut Text> {
         Command::MarkChannelSeen(asked) => &mut asked.channel,
         Command::Delete(asked) => &mut asked.channel,
         Command::Moderate(asked) => &mut asked.channel,
-        _ => return None,
-    })
-}
-
-/// The person that a command is about.
-fn person_of(command: &mut Command) -> Option<&mut Text> {
-    Some(match command {
-        Command::List(asked) => &mut asked.author,
-        Command::GetPerson(asked) => &mut asked.id,
-        Command::SetPresence(asked) => &mut asked.person,
-        Command::Moderate(asked) => &mut asked.person,
-        Command::FindChannel(asked) => &mut asked.owner,
         _ => return None,
     })
 }

@@ -7,6 +7,7 @@
 mod carried;
 mod everywhere;
 mod locate;
+mod naming;
 mod pace;
 
 use std::borrow::Cow;
@@ -70,9 +71,9 @@ impl Asked<'_> {
     /// Whose idempotency keys these are: nobody's key is another's.
     fn scope(&self) -> Text {
         let kind = if self.principal.account.is_some() {
-            "account"
+            "person"
         } else {
-            "application"
+            "program"
         };
         let (dialect, name) = (&self.envelope.dialect, &self.principal.name);
         format!("{dialect}\n{kind}\n{name}\n{}", self.application).into()
@@ -289,6 +290,7 @@ impl Gateway {
             _ => None,
         };
         let effect = located.command.operation().effect();
+        let sent = matches!(located.command, Command::Send(_));
         let upstream = &located.route.upstream;
         let outcome = self.relayed(asked, upstream, located.command).await;
         let mut reply = match outcome {
@@ -301,8 +303,11 @@ impl Gateway {
         if let (Some(window), Reply::Messages(list)) = (&window, &mut reply) {
             everywhere::cut(&mut list.messages, window);
         }
-        let named = self.named(asked, &located.route, &located.client_channel, reply);
-        named.await.map_err(|mut fault| {
+        if sent {
+            naming::provisional(&mut reply, asked.profile);
+        }
+        let told = self.told(asked, &located.route, &located.client_channel, reply);
+        told.await.map_err(|mut fault| {
             // It was done, and only how to tell of it failed: nothing that may be tried again.
             if effect == Effect::Write {
                 fault.kind = Kind::OutcomeUnknown;
@@ -312,7 +317,7 @@ impl Gateway {
     }
 
     /// Puts the client's ids and names in the place of the upstream's.
-    async fn named(
+    async fn told(
         &self,
         asked: &Asked<'_>,
         route: &Route,

@@ -4,6 +4,8 @@
 //! dialect puts the outcome into words. Whatever goes wrong on the way becomes an outcome too, so that rendering
 //! cannot fail. Ids and wall-clock time enter a request here.
 
+mod documents;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -49,6 +51,8 @@ pub struct Doors {
 pub struct Exchange {
     pub doors: Arc<Doors>,
     pub gateway: Gateway,
+    /// Plans of GraphQL documents that came before.
+    pub plans: crate::dialect::graphql::Cache,
 }
 
 /// A request on its way.
@@ -77,6 +81,11 @@ impl Handler for Exchange {
             Found::Nobody => return nobody(path),
         };
         let mut visit = self.visit(dialect, door, &parts, peer);
+        if let Found::Owned { .. } = found
+            && let Some(service) = self.doors.dialects[dialect].service(door, path)
+        {
+            return self.documents(service, visit, &parts, body, started).await;
+        }
         let (outcome, context, answered) = match found {
             Found::Exchanges {
                 candidates,

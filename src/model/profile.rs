@@ -27,6 +27,9 @@ pub struct Profile {
     pub session_length: u32,
     pub session_seconds: u32,
     pub token_seconds: Option<u32>,
+    /// The scopes that a token may have; the one that sending needs.
+    pub scopes: Vec<super::Text>,
+    pub send_scope: super::Text,
 }
 
 /// A length and the unit it is counted in.

@@ -11,6 +11,7 @@ mod journal;
 mod link;
 mod local;
 mod overlay;
+mod page;
 pub mod upstream;
 
 use std::collections::HashMap;
@@ -24,8 +25,9 @@ pub use grant::Granted;
 pub use ids::{Ids, Side, unknown_message};
 pub use journal::{Claimed, upstream_key};
 pub use local::Local;
+pub use page::page;
 
-pub use crate::store::{Native, NativeKind};
+pub use crate::store::NativeKind;
 
 use crate::dialect::client::{Call, Understood, Unsayable};
 use crate::dialect::{Dialect, exchange::SealKey};

@@ -11,7 +11,7 @@
 mod record;
 mod sqlite;
 mod terms;
-mod window;
+pub(crate) mod window;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -9,6 +9,7 @@ use super::source::{files, root, short};
 
 /// Words that many languages and protocols have in common, and that are nobody's in particular.
 const GENERAL: &str = "
+    text/html payload
     accept allow application/json authorization bearer charset=utf-8 content content-type delete endpoint location
     method retry-after status user-agent version x-www-form-urlencoded
     __typename boolean errors integer locations mutation number object operationname string subscription variables

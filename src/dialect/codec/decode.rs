@@ -2,7 +2,10 @@
 //!
 //! What cannot be read is nobody's crash: it is absent, and the reader decides whose mistake that is.
 
-use super::{Codec, civil};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{CONNECTION, Codec, civil};
 use crate::dialect::tape::{At, Kind, Tape};
 use crate::model::Time;
 use crate::model::record::{Type, Value};
@@ -37,6 +40,14 @@ impl Codec {
             return text_within(at).map(Value::Text);
         }
         match at.kind() {
+            Kind::Text(text) if self == Codec::RelayCursor => {
+                let bytes = STANDARD.decode(text).unwrap_or_default();
+                let place = std::str::from_utf8(&bytes)
+                    .ok()
+                    .and_then(|text| text.strip_prefix(CONNECTION));
+                scratch.push_str(place.unwrap_or(text));
+                Some(Value::Text(scratch))
+            }
             Kind::Text(text) if self == Codec::SlackText && text.contains('&') => {
                 scratch.push_str(
                     &text

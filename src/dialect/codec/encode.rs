@@ -3,10 +3,10 @@
 //! A value that a codec has no spelling for is written as if it were absent.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
-use super::{Codec, Scalar, civil};
+use super::{CONNECTION, Codec, Scalar, civil};
 use crate::model::Time;
 use crate::model::record::Value;
 
@@ -39,6 +39,11 @@ impl Codec {
                 Scalar::Text(scratch)
             }
             (Codec::Millis, Value::Int(int)) => Scalar::Int(int.saturating_mul(1_000)),
+            // A cursor that is no number is another service's own.
+            (Codec::RelayCursor, Value::Text(text)) if text.parse::<u64>().is_ok() => {
+                STANDARD.encode_string(format!("{CONNECTION}{text}"), scratch);
+                Scalar::Text(scratch)
+            }
             (Codec::SlackText, Value::Text(text)) if text.contains(['&', '<', '>']) => {
                 scratch.push_str(
                     &text

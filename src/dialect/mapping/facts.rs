@@ -52,6 +52,15 @@ impl Loader<'_> {
                 .unwrap_or_default(),
             token: self.word(&mut table, "token", TokenKind::NAMES, TokenKind::from_name),
             token_seconds: table.int("token_seconds", &mut self.problems),
+            scopes: table
+                .texts("scopes", &mut self.problems)
+                .into_iter()
+                .map(|(name, _)| name.into())
+                .collect(),
+            send_scope: table
+                .text("send_scope", &mut self.problems)
+                .map_or("", |(name, _)| name)
+                .into(),
             session_length: length.unwrap_or(24),
             session_seconds: seconds.unwrap_or(86_400),
         };
@@ -198,23 +207,29 @@ impl Loader<'_> {
                 "write \"/api\", or \"\" for the root",
             );
         }
+        // An empty list is not the same as none: such a door owns nothing but itself.
+        let owns_given = table.get("owns").is_some();
         let owns = table.texts("owns", problems);
         let nonce = table.flag("nonce", problems).unwrap_or_default();
         let seal = table
             .get("seal")
             .and_then(|value| Table::of(value, problems));
         let seal = seal.and_then(|table| self.seal(table));
+        let header = self.door_header(&mut table);
+        let schema = self.door_schema(&mut table);
         table.finish(&mut self.problems);
         Door {
             name: name.map_or("", |(name, _)| name).into(),
             path: path.map_or("", |(path, _)| path).into(),
-            owns: if owns.is_empty() {
+            owns: if owns.is_empty() && !owns_given {
                 vec!["".into()]
             } else {
                 owns.into_iter().map(|(prefix, _)| prefix.into()).collect()
             },
             nonce,
             seal,
+            header,
+            schema,
         }
     }
 

@@ -13,12 +13,13 @@ mod overlap;
 mod parts;
 mod reply;
 mod schema;
+mod service;
 mod table;
 
 use toml::de::DeTable;
 
 use super::escape::Style;
-use super::exchange::{Dialect, Door};
+use super::exchange::{Dialect, Door, Role};
 use super::template::{Shape, Template};
 use crate::diagnose::Problems;
 use crate::model::record::{Schema, Type, Typed};
@@ -41,6 +42,8 @@ pub struct Loader<'m> {
     wrap_also: Vec<&'m Value<'m>>,
     /// While a wrap is compiled: the reply that stands in for `{reply}`, if there is one.
     splice: Option<Option<Template>>,
+    /// GraphQL fields that are commands.
+    fields: Vec<service::ServedField>,
 }
 
 /// A shape's name and record, known before any template is compiled.
@@ -57,7 +60,8 @@ type ShapeBody<'m> = (
 );
 
 /// The records that can have a shape, by the names that mappings use.
-const RECORDS: [(&str, Type); 10] = [
+const RECORDS: [(&str, Type); 11] = [
+    ("token", super::graphql::tokens::Token::TYPE),
     ("message", Message::TYPE),
     ("media", Media::TYPE),
     ("mine", Mine::TYPE),
@@ -92,6 +96,7 @@ pub fn load(
         wrap: None,
         wrap_also: Vec::new(),
         splice: None,
+        fields: Vec::new(),
     };
     for error in &errors {
         loader
@@ -131,6 +136,43 @@ impl<'m> Loader<'m> {
         {
             (dialect.profile, dialect.query) = self.facts(facts);
         }
+        let doors_schema = self.doors_of(&mut top, &mut dialect, schema);
+        let bodies = self.shape_heads(&mut top);
+        self.wrap = self.wrap_of(&mut top);
+        for (head, table, of) in bodies {
+            if let Some((name, span)) = of {
+                self.typed_shape(name, span, &table, &doors_schema);
+            }
+            let shape = self.shape(head, &table);
+            dialect.shapes.push(shape);
+        }
+        self.every_of(&mut top, &mut dialect);
+        for auth in top.tables("auth", &mut self.problems) {
+            let auth = self.auth(auth);
+            dialect.auth.push(auth);
+        }
+        let tokens = top.get("tokens");
+        self.entries(&mut top, &mut dialect, &doors_schema);
+        self.services(&mut dialect, schema, tokens);
+        for fault in top.tables("fault", &mut self.problems) {
+            let fault = self.fault(fault);
+            dialect.faults.push(fault);
+        }
+        for exchange in &mut dialect.exchanges {
+            exchange.shared = dialect.every.without(&exchange.parts);
+        }
+        self.settle(&mut dialect.exchanges);
+        dialect.style = self.style;
+        dialect
+    }
+
+    /// Reads the doors, and gives the schema with what they have beside it.
+    fn doors_of(
+        &mut self,
+        top: &mut Table<'m, 'm>,
+        dialect: &mut Dialect,
+        schema: Option<&str>,
+    ) -> schema::Schema {
         for door in top.tables("door", &mut self.problems) {
             let door = self.door(door);
             self.doors.push(door);
@@ -143,16 +185,14 @@ impl<'m> Loader<'m> {
             );
         }
         dialect.doors = self.doors.clone();
-        let schema = schema::Schema::of(schema, &mut self.problems);
-        let bodies = self.shape_heads(&mut top);
-        self.wrap = self.wrap_of(&mut top);
-        for (head, table, of) in bodies {
-            if let Some((name, span)) = of {
-                self.typed_shape(name, span, &table, &schema);
-            }
-            let shape = self.shape(head, &table);
-            dialect.shapes.push(shape);
+        let mut schema = schema::Schema::of(schema, &mut self.problems);
+        for door in dialect.doors.iter().filter_map(|door| door.schema.as_ref()) {
+            schema.extend(&door.extend);
         }
+        schema
+    }
+
+    fn every_of(&mut self, top: &mut Table<'m, 'm>, dialect: &mut Dialect) {
         if let Some(mut every) = top
             .get("every")
             .and_then(|value| Table::of(value, &mut self.problems))
@@ -166,21 +206,6 @@ impl<'m> Loader<'m> {
             dialect.every = self.parts(&mut every, &names);
             every.finish(&mut self.problems);
         }
-        for auth in top.tables("auth", &mut self.problems) {
-            let auth = self.auth(auth);
-            dialect.auth.push(auth);
-        }
-        self.entries(&mut top, &mut dialect, &schema);
-        for fault in top.tables("fault", &mut self.problems) {
-            let fault = self.fault(fault);
-            dialect.faults.push(fault);
-        }
-        for exchange in &mut dialect.exchanges {
-            exchange.shared = dialect.every.without(&exchange.parts);
-        }
-        self.settle(&mut dialect.exchanges);
-        dialect.style = self.style;
-        dialect
     }
 
     /// Reads the shapes' names, so that templates can name shapes that stand below them.
@@ -278,7 +303,13 @@ impl<'m> Loader<'m> {
             for mut table in table::tables(value, &mut self.problems) {
                 let exchange = match (table.get("graphql"), meant) {
                     (Some(field), Meant::Command(operation)) => {
-                        self.graphql_exchange(table, field, operation, dialect, schema)
+                        match self.served_field(&mut table, field, operation) {
+                            Role::Server => {
+                                table.finish(&mut self.problems);
+                                None
+                            }
+                            _ => self.graphql_exchange(table, field, operation, dialect, schema),
+                        }
                     }
                     _ => Some(self.exchange(table, meant)),
                 };

@@ -74,14 +74,29 @@ impl Schema {
                         .into_iter()
                         .map(|field| (field.node.name.node.to_string(), field.node))
                         .collect();
-                    schema
+                    let known = schema
                         .fields
-                        .insert(definition.node.name.node.to_string(), fields);
+                        .entry(definition.node.name.node.to_string())
+                        .or_default();
+                    known.extend::<HashMap<_, _>>(fields);
                 }
                 TypeSystemDefinition::Directive(_) => {}
             }
         }
         schema
+    }
+
+    /// Adds what a door has beside the schema. What cannot be read is told where the door's own schema is made.
+    pub fn extend(&mut self, text: &str) {
+        let Ok(document) = parse_schema(text) else {
+            return;
+        };
+        for (of, fields) in Schema::collect(document).fields {
+            let known = self.fields.entry(of).or_default();
+            for (name, field) in fields {
+                known.entry(name).or_insert(field);
+            }
+        }
     }
 
     pub fn field(&self, place: &str) -> Option<&FieldDefinition> {

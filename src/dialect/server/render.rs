@@ -110,7 +110,7 @@ impl Dialect {
     }
 
     /// The most particular form for a kind of fault: up the tree, and by operation, field and door before none.
-    fn fault_form(
+    pub(in crate::dialect) fn fault_form(
         &self,
         kind: Kind,
         on: Option<Operation>,
@@ -143,7 +143,7 @@ impl Dialect {
             .find(|form| form.kind == Kind::Internal && form.role.serves())
     }
 
-    fn assemble(
+    pub(in crate::dialect) fn assemble(
         &self,
         status: u16,
         header: &[Header],
@@ -221,7 +221,7 @@ fn session_in(template: &Template) -> Option<&str> {
     })
 }
 
-fn named<'t>(template: &'t Template, field: &str) -> Option<&'t str> {
+pub(in crate::dialect) fn named<'t>(template: &'t Template, field: &str) -> Option<&'t str> {
     let Template::Object(members) = template else {
         return None;
     };

@@ -67,10 +67,10 @@ impl Local {
                     .ok_or_else(|| no_person(&get.id))?;
                 Ok(Reply::OnePerson(OnePerson { person }))
             }
-            Command::ListPeople(list) => Ok(Reply::People(People {
-                people: self.people.clone(),
-                window: list.window.clone(),
-            })),
+            Command::ListPeople(list) => {
+                let (people, window) = crate::relay::page(self.people.clone(), &list.window)?;
+                Ok(Reply::People(People { people, window }))
+            }
             // Nothing is pushed to a caller of a request; a live connection subscribes by itself.
             Command::Subscribe(_) | Command::Unsubscribe(_) => Ok(Reply::Done(Done {})),
             _ => Err(Fault::client(
@@ -162,7 +162,8 @@ impl Local {
         Ok(channel)
     }
 
-    fn find(&self, find: &FindChannel) -> Option<Text> {
+    /// The channel that is meant by its id, its name or whose it is.
+    pub fn find(&self, find: &FindChannel) -> Option<Text> {
         let named = [&find.channel, &find.name]
             .into_iter()
             .find(|name| !name.is_empty());

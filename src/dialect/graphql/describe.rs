@@ -1,0 +1,107 @@
+//! The parts of an answer that no outcome has: a text in tokens, and what the schema says of itself.
+//!
+//! They are made from records and the schema at hand; nothing is asked of anybody for them.
+
+use super::introspect::{Item, Shown};
+use super::plan::Node;
+use super::project::{Null, Projector, Step, Wrote};
+use super::run::Context;
+use super::schema::FieldRef;
+use super::tokens;
+use crate::dialect::escape::{Style, json_text};
+use crate::dialect::template::Scope;
+use crate::model::Arrival;
+
+impl<'r> Projector<'r> {
+    /// A text's tokens, each in the type that it is of.
+    pub(super) fn tokens(&mut self, text: &str, types: &[usize; 3], node: &'r Node) -> Wrote {
+        let arrival = Arrival::default();
+        let app = Default::default();
+        self.writer.out.push(b'[');
+        for (index, (kind, token)) in tokens::cut(text).iter().enumerate() {
+            let of = types.get(*kind).copied().unwrap_or_default();
+            let nodes = node.children.iter().find(|(possible, _)| *possible == of);
+            self.element(index, true, |projector| match nodes {
+                Some((_, nodes)) => {
+                    projector.object(nodes, Context::Record(Scope::new(token, &arrival, &app)))
+                }
+                None => Err(Null::Silent),
+            })?;
+        }
+        self.writer.out.push(b']');
+        Ok(())
+    }
+
+    /// What the schema says of itself.
+    pub(super) fn intro(&mut self, shown: Shown<'r>, node: &'r Node) -> Wrote {
+        self.told = self.told.saturating_sub(1);
+        if self.told == 0 {
+            return Err(self.too_large(node));
+        }
+        match shown {
+            Shown::Null => Err(Null::Silent),
+            Shown::Bool(flag) => {
+                let text: &[u8] = if flag { b"true" } else { b"false" };
+                self.writer.out.extend_from_slice(text);
+                Ok(())
+            }
+            Shown::Text(text) => {
+                json_text(&text, Style::Plain, &mut self.writer.out);
+                Ok(())
+            }
+            Shown::Texts(texts) => {
+                self.writer.out.push(b'[');
+                for (index, text) in texts.iter().enumerate() {
+                    if index > 0 {
+                        self.writer.out.push(b',');
+                    }
+                    json_text(text, Style::Plain, &mut self.writer.out);
+                }
+                self.writer.out.push(b']');
+                Ok(())
+            }
+            Shown::Many(items) => {
+                self.writer.out.push(b'[');
+                for (index, item) in items.into_iter().enumerate() {
+                    self.element(index, true, |projector| {
+                        projector.intro(Shown::One(item), node)
+                    })?;
+                }
+                self.writer.out.push(b']');
+                Ok(())
+            }
+            Shown::One(item) => self.intro_object(&item, node),
+        }
+    }
+
+    fn intro_object(&mut self, item: &Item<'r>, node: &'r Node) -> Wrote {
+        let schema = &self.run.service.schema;
+        let Some((_, nodes)) = node.children.first() else {
+            return Err(Null::Silent);
+        };
+        self.writer.out.push(b'{');
+        for (index, child) in nodes.iter().enumerate() {
+            if index > 0 {
+                self.writer.out.push(b',');
+            }
+            self.writer.out.extend_from_slice(&child.lead);
+            self.path.push(Step::Key(&child.key));
+            let start = self.writer.out.len();
+            let shown = match child.field {
+                FieldRef::Own(at) => item.member(schema, &schema.types[child.of].fields[at].name),
+                _ => Shown::Text(schema.types[child.of].name.to_string()),
+            };
+            let wrote = self.intro(shown, child);
+            self.path.pop();
+            if self.overflow.is_some() {
+                return Err(Null::Told);
+            }
+            if wrote.is_err() {
+                self.writer.out.truncate(start);
+                self.writer.out.extend_from_slice(b"null");
+            }
+        }
+        self.writer.out.push(b'}');
+        Ok(())
+    }
+}

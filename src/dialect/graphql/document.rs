@@ -1,0 +1,348 @@
+//! A document's text: guarded, then parsed.
+//!
+//! One pass over the bytes comes first. The parser calls itself for every bracket and would end the process on a few
+//! thousand of them; what no lexer could read is told in Absinthe's words; and a document with more names, brackets
+//! or directives than any client has is refused before it costs anything.
+
+use async_graphql_parser::types::ExecutableDocument;
+use async_graphql_parser::{Error as ParseError, Pos, parse_query};
+
+use super::Error;
+
+const MAX_BYTES: usize = 65_536;
+const MAX_DEPTH: usize = 64;
+const MAX_NAMES: usize = 4_000;
+const MAX_DIRECTIVES: usize = 100;
+const MAX_SPREADS: usize = 200;
+const MAX_COLONS: usize = 1_000;
+
+/// Why a document comes to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The document has mistakes.
+    Errors(Vec<Error>),
+}
+
+impl Failure {
+    pub fn one(message: impl Into<String>, at: Pos) -> Failure {
+        Failure::Errors(vec![Error::new(message, at)])
+    }
+}
+
+/// Where a document begins.
+pub const START: Pos = Pos { line: 1, column: 1 };
+
+/// Reads a document.
+///
+/// # Errors
+/// It is no GraphQL, or more of it than is read.
+pub fn parse(text: &str) -> Result<ExecutableDocument, Failure> {
+    let mut scan = Scan::new(text);
+    scan.run()?;
+    if !scan.tokens {
+        return Err(Failure::one("No operations provided.", START));
+    }
+    let blanked;
+    let clean = if scan.ampersands {
+        blanked = scan.blanked();
+        &blanked
+    } else {
+        text
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the brackets have been counted above"
+    )]
+    let parsed = parse_query(clean);
+    parsed.map_err(|error| Failure::Errors(vec![told(&error, clean)]))
+}
+
+fn told(error: &ParseError, text: &str) -> Error {
+    match error {
+        ParseError::Syntax { start, .. } => {
+            let (offset, at) = Scan::new(text).token_from(*start);
+            Error::new(
+                format!("syntax error before: {}", spelt(&text[offset..])),
+                at,
+            )
+        }
+        ParseError::MultipleOperations { anonymous, .. } => Error::new(
+            "This anonymous operation must be the only defined operation.",
+            *anonymous,
+        ),
+        ParseError::OperationDuplicated {
+            operation, second, ..
+        } => Error::new(
+            format!("There can only be one operation named \"{operation}\"."),
+            *second,
+        ),
+        ParseError::FragmentDuplicated {
+            fragment, second, ..
+        } => Error::new(
+            format!("There can only be one fragment named \"{fragment}\"."),
+            *second,
+        ),
+        ParseError::MissingOperation => Error::new("No operations provided.", START),
+        other => Error::new(other.to_string(), START),
+    }
+}
+
+/// A token as an error names it: signs and words of the language in single quotes, others in double quotes.
+fn spelt(rest: &str) -> String {
+    const WORDS: [&str; 7] = [
+        "query",
+        "mutation",
+        "subscription",
+        "fragment",
+        "on",
+        "true",
+        "false",
+    ];
+    let Some(first) = rest.chars().next() else {
+        return String::new();
+    };
+    if first.is_ascii_alphanumeric() || first == '_' || first == '-' {
+        let end = rest[1..]
+            .find(|char: char| !(char.is_ascii_alphanumeric() || char == '_' || char == '.'))
+            .map_or(rest.len(), |end| end + 1);
+        let word = &rest[..end];
+        return if WORDS.contains(&word) {
+            format!("'{word}'")
+        } else {
+            format!("\"{word}\"")
+        };
+    }
+    if rest.starts_with("...") {
+        return "'...'".into();
+    }
+    if first == '"' {
+        let end = rest[1..].find('"').map_or(rest.len(), |end| end + 2);
+        return format!("{:?}", &rest[..end]);
+    }
+    format!("'{first}'")
+}
+
+/// A walk over a text's tokens.
+struct Scan<'t> {
+    text: &'t str,
+    at: usize,
+    line: usize,
+    line_start: usize,
+    depth: usize,
+    counts: [usize; 4],
+    tokens: bool,
+    ampersands: bool,
+}
+
+impl<'t> Scan<'t> {
+    fn new(text: &'t str) -> Scan<'t> {
+        Scan {
+            text,
+            at: 0,
+            line: 1,
+            line_start: 0,
+            depth: 0,
+            counts: [0; 4],
+            tokens: false,
+            ampersands: false,
+        }
+    }
+
+    fn place(&self) -> Pos {
+        let column = self.text[self.line_start..self.at].chars().count() + 1;
+        Pos {
+            line: self.line,
+            column,
+        }
+    }
+
+    fn run(&mut self) -> Result<(), Failure> {
+        if self.text.len() > MAX_BYTES {
+            return Err(Failure::one(
+                format!("The document is larger than {MAX_BYTES} bytes"),
+                START,
+            ));
+        }
+        while let Some(byte) = self.next_token() {
+            self.tokens = true;
+            match byte {
+                b'{' | b'(' | b'[' => {
+                    self.depth += 1;
+                    if self.depth > MAX_DEPTH {
+                        return self.too_many("nested brackets", MAX_DEPTH);
+                    }
+                    self.at += 1;
+                }
+                b'}' | b')' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.at += 1;
+                }
+                b'@' => self.count(0, "directives", MAX_DIRECTIVES, 1)?,
+                b':' => self.count(1, "arguments and aliases", MAX_COLONS, 1)?,
+                b'.' if self.text[self.at..].starts_with("...") => {
+                    self.count(2, "fragment spreads", MAX_SPREADS, 3)?
+                }
+                b'!' | b'$' | b'=' | b'|' => self.at += 1,
+                b'"' => self.string()?,
+                b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
+                    self.count(3, "names", MAX_NAMES, 1)?;
+                    self.skip(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+                }
+                b'-' | b'0'..=b'9' => {
+                    self.at += 1;
+                    self.skip(|byte| {
+                        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-')
+                    });
+                }
+                _ => return Err(self.unreadable()),
+            }
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, belongs: impl Fn(u8) -> bool) {
+        let rest = &self.text.as_bytes()[self.at..];
+        self.at += rest
+            .iter()
+            .position(|byte| !belongs(*byte))
+            .unwrap_or(rest.len());
+    }
+
+    fn count(
+        &mut self,
+        what: usize,
+        name: &str,
+        most: usize,
+        length: usize,
+    ) -> Result<(), Failure> {
+        self.counts[what] += 1;
+        if self.counts[what] > most {
+            return self.too_many(name, most);
+        }
+        self.at += length;
+        Ok(())
+    }
+
+    fn too_many(&self, what: &str, most: usize) -> Result<(), Failure> {
+        Err(Failure::one(
+            format!("The document has more than {most} {what}"),
+            self.place(),
+        ))
+    }
+
+    fn unreadable(&self) -> Failure {
+        let sample: String = self.text[self.at..].chars().take(10).collect();
+        Failure::one(format!("Parsing failed at `{sample}`"), self.place())
+    }
+
+    /// Skips blanks and comments; the first byte of the token behind them.
+    fn next_token(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        loop {
+            match *bytes.get(self.at)? {
+                b'\n' => self.new_line(1),
+                b'\r' if bytes.get(self.at + 1) == Some(&b'\n') => self.new_line(2),
+                b'\r' => self.new_line(1),
+                b'&' => {
+                    self.ampersands = true;
+                    self.at += 1;
+                }
+                b' ' | b'\t' | b',' => self.at += 1,
+                0xef if self.text[self.at..].starts_with('\u{feff}') => self.at += 3,
+                b'#' => self.skip(|byte| !matches!(byte, b'\n' | b'\r')),
+                byte => return Some(byte),
+            }
+        }
+    }
+
+    fn new_line(&mut self, length: usize) {
+        self.at += length;
+        self.line += 1;
+        self.line_start = self.at;
+    }
+
+    fn string(&mut self) -> Result<(), Failure> {
+        let (start, bytes) = (self.at, self.text.as_bytes());
+        let block = self.text[start..].starts_with("\"\"\"");
+        let failed = self.unreadable();
+        let mut at = start + if block { 3 } else { 1 };
+        loop {
+            match bytes.get(at) {
+                None => return Err(failed),
+                Some(b'"') if !block => break at += 1,
+                Some(b'"') if self.text[at..].starts_with("\"\"\"") => break at += 3,
+                Some(b'\n' | b'\r') if !block => return Err(failed),
+                Some(b'\\') if block && self.text[at..].starts_with("\\\"\"\"") => at += 4,
+                Some(b'\\') if !block => at += 2,
+                Some(_) => at += 1,
+            }
+        }
+        let newlines = bytes[start..at.min(bytes.len())]
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'\n');
+        for (offset, _) in newlines {
+            self.line += 1;
+            self.line_start = start + offset + 1;
+        }
+        self.at = at;
+        if self.text.is_char_boundary(at) {
+            Ok(())
+        } else {
+            Err(failed)
+        }
+    }
+
+    /// The text with Absinthe's blanks as blanks of the specification. They are one byte each: no place moves.
+    fn blanked(&self) -> String {
+        let mut scan = Scan::new(self.text);
+        let mut clean = self.text.as_bytes().to_vec();
+        let mut from = 0;
+        while scan.next_token().is_some() {
+            blank(&mut clean[from..scan.at]);
+            let string = scan.text.as_bytes()[scan.at] == b'"';
+            if !string || scan.string().is_err() {
+                let char = scan.text[scan.at..]
+                    .chars()
+                    .next()
+                    .map_or(1, char::len_utf8);
+                scan.at += char;
+            }
+            from = scan.at;
+        }
+        blank(&mut clean[from..]);
+        String::from_utf8(clean).unwrap_or_default()
+    }
+
+    /// The first token at or behind a place.
+    fn token_from(&mut self, from: Pos) -> (usize, Pos) {
+        while let Some(byte) = self.next_token() {
+            let here = self.place();
+            if (here.line, here.column) >= (from.line, from.column) {
+                return (self.at, here);
+            }
+            if byte == b'"' && self.string().is_ok() {
+                continue;
+            }
+            if byte == b'_' || byte.is_ascii_alphanumeric() {
+                self.skip(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+                // A place within a word is a place behind it.
+                continue;
+            }
+            self.at += 1;
+        }
+        (self.text.len(), self.place())
+    }
+}
+
+fn blank(bytes: &mut [u8]) {
+    let mut comment = false;
+    for byte in bytes {
+        match *byte {
+            b'#' => comment = true,
+            b'\n' | b'\r' => comment = false,
+            b'&' if !comment => *byte = b' ',
+            _ => {}
+        }
+    }
+}

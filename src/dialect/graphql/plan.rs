@@ -1,0 +1,256 @@
+//! A plan: a document's selection laid out for execution, in the order of the answer.
+//!
+//! Fragments are gone and fields that share a key are one; under an interface there is a selection for each type that
+//! a value may be of. Conditions on variables are decided here, so a plan with such conditions is good for one request
+//! only. What a field's value comes from is known for each; which commands that makes is for [`run`](super::run).
+
+use async_graphql_parser::Pos;
+use async_graphql_parser::types::{OperationDefinition, OperationType};
+use async_graphql_value::{Name, Value};
+
+use super::document::{self, Failure};
+use super::layout::Layout;
+use super::schema::{FieldDef, FieldRef, Schema, TypeRef};
+use super::values::{self, Literal, Variables};
+use super::{Error, Service, complexity, validate};
+use crate::dialect::tape::{Tape, Tree};
+
+#[derive(Debug)]
+pub struct Plan {
+    pub operation: OperationType,
+    /// In the order of their keys.
+    pub roots: Vec<Node>,
+    /// The roots in the document's order.
+    pub order: Vec<usize>,
+    variables: Vec<Definition>,
+    /// Good for every request with this document.
+    pub lasting: bool,
+    pub nodes: usize,
+}
+
+/// A variable of the operation.
+#[derive(Debug)]
+struct Definition {
+    name: Box<str>,
+    at: Pos,
+    of: TypeRef,
+    default: Option<Literal>,
+}
+
+/// A field of the answer.
+#[derive(Debug)]
+pub struct Node {
+    pub id: usize,
+    pub key: Box<str>,
+    /// `"key":`, ready to be written.
+    pub lead: Box<[u8]>,
+    pub at: Pos,
+    /// The object type that it is a field of.
+    pub of: usize,
+    pub field: FieldRef,
+    pub arguments: Arguments,
+    /// For each type that the value may be of.
+    pub children: Vec<(usize, Vec<Node>)>,
+    /// The command that its value comes from.
+    pub call: Option<usize>,
+    /// Something below it comes from a command.
+    pub below: bool,
+}
+
+#[derive(Debug)]
+pub enum Arguments {
+    None,
+    /// The same in every request.
+    Ready(Tape<'static>),
+    /// Some of these hold variables.
+    Open(Vec<(Name, Value, Pos)>),
+}
+
+impl Plan {
+    /// Makes the plan of a document.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(
+        service: &Service,
+        text: &str,
+        name: &str,
+        variables: &Variables,
+    ) -> Result<Plan, Failure> {
+        let document = document::parse(text)?;
+        let chosen = validate::choose(&document, name)?;
+        let (named, operation) = chosen;
+        validate::check(&service.schema, &document, &chosen)?;
+        let selection = &operation.node.selection_set.node;
+        let asked = complexity::of(&document, selection);
+        if asked > u64::from(service.complexity) {
+            let name = named.map_or(String::new(), |name| format!(" {name}"));
+            let most = service.complexity;
+            return Err(Failure::one(
+                format!(
+                    "Operation{name} is too complex: complexity is {asked} and maximum is {most}"
+                ),
+                operation.pos,
+            ));
+        }
+        let definitions = definitions(&service.schema, &operation.node)?;
+        let known = filled(&definitions, &service.schema, variables).unwrap_or_default();
+        let mut layout = Layout {
+            service,
+            document: &document,
+            variables: &known,
+            lasting: true,
+            nodes: 0,
+            errors: Vec::new(),
+        };
+        let root = match operation.node.ty {
+            OperationType::Query => Some(service.schema.query),
+            OperationType::Mutation => service.schema.mutation,
+            OperationType::Subscription => service.schema.subscription,
+        };
+        let mut roots = layout.nodes(root.unwrap_or(service.schema.query), &[selection])?;
+        if !layout.errors.is_empty() {
+            return Err(Failure::Errors(layout.errors));
+        }
+        let (nodes, lasting) = (layout.nodes, layout.lasting);
+        let mut order: Vec<usize> = (0..roots.len()).collect();
+        order.sort_by_key(|at| roots[*at].id);
+        roots.shrink_to_fit();
+        Ok(Plan {
+            operation: operation.node.ty,
+            roots,
+            order,
+            variables: definitions,
+            lasting,
+            nodes,
+        })
+    }
+
+    /// Why it may not be run in a plain request: changes are asked for by POST, and nothing is pushed here.
+    pub fn forbidden(&self, post: bool) -> Option<&'static str> {
+        match self.operation {
+            OperationType::Mutation if !post => {
+                Some("Can only perform a mutation from a POST request")
+            }
+            OperationType::Subscription => Some(
+                "Subscriptions cannot be run over HTTP. Please configure a websocket connection",
+            ),
+            _ => None,
+        }
+    }
+
+    /// The values of the operation's variables: those given, checked, and defaults.
+    ///
+    /// # Errors
+    /// One is missing or of another type.
+    pub fn variables(&self, schema: &Schema, given: &Variables) -> Result<Variables, Failure> {
+        filled(&self.variables, schema, given)
+    }
+}
+
+fn definitions(
+    schema: &Schema,
+    operation: &OperationDefinition,
+) -> Result<Vec<Definition>, Failure> {
+    let mut definitions = Vec::new();
+    for definition in &operation.variable_definitions {
+        let found = &definition.node;
+        let Some(of) = schema.resolve(&found.var_type.node) else {
+            continue;
+        };
+        definitions.push(Definition {
+            name: found.name.node.as_str().into(),
+            at: definition.pos,
+            of,
+            default: found
+                .default_value
+                .as_ref()
+                .map(|value| values::constant(&value.node)),
+        });
+    }
+    Ok(definitions)
+}
+
+fn filled(
+    definitions: &[Definition],
+    schema: &Schema,
+    given: &Variables,
+) -> Result<Variables, Failure> {
+    let mut known = Variables::default();
+    let mut errors = Vec::new();
+    for definition in definitions {
+        let name = &definition.name;
+        let value = given.get(name).or(definition.default.as_ref());
+        match value {
+            None | Some(Literal::Null) if !definition.of.nullable => errors.push(Error::new(
+                format!("Variable \"{name}\": Expected non-null, found null."),
+                definition.at,
+            )),
+            None => {}
+            Some(value) => {
+                if values::coerce(value, &definition.of, schema).is_err() {
+                    let expected = schema.type_name(&definition.of);
+                    errors.push(Error::new(
+                        format!(
+                            "Variable \"{name}\": Expected type \"{expected}\", found {value}."
+                        ),
+                        definition.at,
+                    ));
+                }
+                known.set(name, value.clone());
+            }
+        }
+    }
+    if errors.is_empty() {
+        Ok(known)
+    } else {
+        Err(Failure::Errors(errors))
+    }
+}
+
+/// A field's arguments as an object, defaults included, under their names in the schema.
+pub fn tree(
+    schema: &Schema,
+    definition: &FieldDef,
+    given: &[(Name, Value, Pos)],
+    variables: &Variables,
+    at: Pos,
+) -> Result<Tree, Vec<Error>> {
+    let mut members = Vec::new();
+    let mut errors = Vec::new();
+    for (index, argument) in definition.arguments.iter().enumerate() {
+        let found = given
+            .iter()
+            .find(|(name, ..)| definition.argument(name) == Some(index));
+        let value = match found {
+            Some((name, value, at)) => {
+                values::argument(schema, name, value, &argument.of, variables, *at)
+            }
+            None => Ok(None),
+        };
+        match (value, &argument.default) {
+            (Ok(Some(value)), _) => members.push((argument.name.to_string(), value)),
+            (Ok(None), Some(default)) => {
+                if let Ok(value) = values::coerce(&values::constant(default), &argument.of, schema)
+                {
+                    members.push((argument.name.to_string(), value));
+                }
+            }
+            (Ok(None), None) if !argument.of.nullable => {
+                let expected = schema.type_name(&argument.of);
+                let name = &argument.name;
+                errors.push(Error::new(
+                    format!("In argument \"{name}\": Expected type \"{expected}\", found null."),
+                    at,
+                ));
+            }
+            (Ok(None), None) => {}
+            (Err(error), _) => errors.push(error),
+        }
+    }
+    if errors.is_empty() {
+        Ok(Tree::Object(members))
+    } else {
+        Err(errors)
+    }
+}

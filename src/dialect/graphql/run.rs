@@ -1,0 +1,332 @@
+//! A plan under way: which commands are due, and what became of those that were carried out.
+//!
+//! A command is known by what it asks, so the same question is asked once per document however often its field
+//! stands there; what changes something is known by its place and done in the document's order, each with all that
+//! is read below it before the next. Children wait for their parents, whose records fill what their arguments lack.
+
+use std::cell::Cell;
+
+use super::document::Failure;
+use super::plan::{self, Arguments, Node, Plan};
+use super::schema::FieldRef;
+use super::{Entry, Service, Variables};
+use crate::dialect::exchange::{Dialect, FaultForm};
+use crate::dialect::tape::Tape;
+use crate::dialect::template::{Scope, Template};
+use crate::model::record::{Slot as _, Value};
+use crate::model::{App, Arrival, Command, Effect, Fault, Outcome, Reply};
+use async_graphql_parser::types::OperationType;
+
+/// Commands that one document may make.
+const MAX_CALLS: usize = 200;
+/// Fields that are looked at for one answer.
+const MAX_STEPS: u64 = 4_000_000;
+
+pub struct Run<'s> {
+    pub dialect: &'s Dialect,
+    pub service: &'s Service,
+    pub plan: &'s Plan,
+    pub arrival: &'s Arrival,
+    pub app: &'s App,
+    /// Arguments that hold variables, by the node's number.
+    open: Vec<(usize, Tape<'static>)>,
+    settled: Vec<Settled>,
+    halted: Option<(Fault, Option<usize>)>,
+    steps: Cell<u64>,
+}
+
+/// A command that is due.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub command: Command,
+    entry: usize,
+    node: usize,
+}
+
+struct Settled {
+    call: Call,
+    outcome: Outcome,
+}
+
+/// Where a selection's fields are looked up.
+#[derive(Clone, Copy)]
+pub enum Context<'t, 'a> {
+    Root,
+    /// The record that the type shows.
+    Record(Scope<'a>),
+    /// An object that a reply spells out.
+    Spelt(&'t Template, Scope<'a>),
+}
+
+impl<'s> Run<'s> {
+    /// Begins a plan with the values of its variables.
+    ///
+    /// # Errors
+    /// The values are not what the document says of them.
+    pub fn new(
+        dialect: &'s Dialect,
+        service: &'s Service,
+        plan: &'s Plan,
+        given: &Variables,
+        (arrival, app): (&'s Arrival, &'s App),
+    ) -> Result<Run<'s>, Failure> {
+        let variables = plan.variables(&service.schema, given)?;
+        let mut run = Run {
+            dialect,
+            service,
+            plan,
+            arrival,
+            app,
+            open: Vec::new(),
+            settled: Vec::new(),
+            halted: None,
+            steps: Cell::new(0),
+        };
+        let mut errors = Vec::new();
+        for node in &plan.roots {
+            run.bind(node, &variables, &mut errors);
+        }
+        errors.sort_by_key(|error: &super::Error| (error.at.line, error.at.column));
+        if errors.is_empty() {
+            Ok(run)
+        } else {
+            Err(Failure::Errors(errors))
+        }
+    }
+
+    fn bind(&mut self, node: &Node, variables: &Variables, errors: &mut Vec<super::Error>) {
+        let schema = &self.service.schema;
+        if let Arguments::Open(given) = &node.arguments
+            && let Some(definition) = schema.definition(node.of, node.field)
+        {
+            match plan::tree(schema, definition, given, variables, node.at) {
+                Ok(tree) => self.open.push((node.id, tree.into_tape())),
+                Err(found) => errors.extend(found),
+            }
+        }
+        for child in node.children.iter().flat_map(|(_, nodes)| nodes) {
+            self.bind(child, variables, errors);
+        }
+    }
+
+    pub(super) fn arguments(&self, node: &'s Node) -> Option<&Tape<'static>> {
+        match &node.arguments {
+            Arguments::None => None,
+            Arguments::Ready(tape) => Some(tape),
+            Arguments::Open(_) => self
+                .open
+                .iter()
+                .find(|(id, _)| *id == node.id)
+                .map(|(_, tape)| tape),
+        }
+    }
+
+    /// One step of work for an answer; false when it has become too much.
+    pub(super) fn step(&self) -> bool {
+        self.steps.set(self.steps.get() + 1);
+        self.steps.get() < MAX_STEPS
+    }
+
+    /// The commands that can be carried out now; none when all are done.
+    pub fn ready(&self) -> Vec<Call> {
+        let mut due = Vec::new();
+        if self.halted.is_some() {
+            return due;
+        }
+        self.steps.set(0);
+        for at in &self.plan.order {
+            self.gather(&self.plan.roots[*at], Context::Root, &mut due);
+            // Changes are made one after another, each seen through before the next.
+            if self.plan.operation == OperationType::Mutation && !due.is_empty() {
+                break;
+            }
+        }
+        due.truncate(MAX_CALLS.saturating_sub(self.settled.len()));
+        due
+    }
+
+    /// What became of a command.
+    pub fn settle(&mut self, call: Call, mut outcome: Outcome) {
+        match &mut outcome {
+            Ok(reply) => {
+                self.dialect.turn(Some(&call.command), reply);
+                self.complete(reply);
+            }
+            Err(fault) => {
+                let entry = &self.service.entries[call.entry];
+                self.dialect.name_field(fault, entry);
+                let done = self.settled.iter().any(|settled| {
+                    settled.outcome.is_ok()
+                        && settled.call.command.operation().effect() == Effect::Write
+                });
+                // A fault that is the whole answer must not hide what has been done already.
+                let evident = self.form(fault, entry).is_some_and(|form| form.evident);
+                if !evident && !done {
+                    self.halted = Some((fault.clone(), Some(call.entry)));
+                }
+            }
+        }
+        self.settled.push(Settled { call, outcome });
+    }
+
+    /// Channels elsewhere may lack what this dialect's always have, such as an owner.
+    fn complete(&self, reply: &mut Reply) {
+        let channels = match reply {
+            Reply::OneChannel(one) => std::slice::from_mut(&mut one.channel),
+            Reply::Channels(list) => &mut list.channels[..],
+            _ => return,
+        };
+        for channel in channels {
+            for (empty, full) in &self.service.channel {
+                if !channel.get(&empty.path).is_absent() {
+                    continue;
+                }
+                let text = match channel.get(&full.path) {
+                    Value::Text(text) => crate::model::Text::from(text),
+                    _ => continue,
+                };
+                // Both are texts, or the loader would not have taken them.
+                let _ = channel.set(&empty.path, Value::Text(&text));
+            }
+        }
+    }
+
+    /// The fault that is the whole answer, with the operation that met it.
+    pub fn halted(&self) -> Option<(Fault, crate::model::Operation)> {
+        let (fault, entry) = self.halted.as_ref()?;
+        let entry = &self.service.entries[(*entry)?];
+        Some((fault.clone(), entry.operation))
+    }
+
+    pub(super) fn form(&self, fault: &Fault, entry: &Entry) -> Option<&'s FaultForm> {
+        self.dialect.fault_form(
+            fault.kind,
+            Some(entry.operation),
+            &fault.details.field,
+            self.service.door,
+        )
+    }
+
+    /// What became of a field's command; `None` while it is due or where there were too many.
+    pub(super) fn outcome(
+        &self,
+        node: &Node,
+        entry: usize,
+        command: &Command,
+    ) -> Option<(&Command, &Outcome)> {
+        let write = command.operation().effect() == Effect::Write;
+        let found = self.settled.iter().find(|settled| {
+            settled.call.entry == entry
+                && if write {
+                    settled.call.node == node.id
+                } else {
+                    settled.call.command == *command
+                }
+        });
+        found.map(|settled| (&settled.call.command, &settled.outcome))
+    }
+
+    fn gather(&self, node: &'s Node, context: Context<'_, '_>, due: &mut Vec<Call>) {
+        if (node.call.is_none() && !node.below) || !self.step() {
+            return;
+        }
+        if let Some(at) = node.call {
+            let entry = &self.service.entries[at];
+            let Ok(command) = self.command(node, entry, context) else {
+                return;
+            };
+            let Some((asked, outcome)) = self.outcome(node, at, &command) else {
+                let known = due.iter().any(|call| {
+                    call.entry == at
+                        && call.command == command
+                        && (call.node == node.id || command.operation().effect() == Effect::Read)
+                });
+                if !known && due.len() < MAX_CALLS {
+                    due.push(Call {
+                        command,
+                        entry: at,
+                        node: node.id,
+                    });
+                }
+                return;
+            };
+            if let (Ok(reply), true) = (outcome, node.below) {
+                let scope = self.scope(reply, asked);
+                self.gather_value(&entry.reply, scope, node, due);
+            }
+            return;
+        }
+        if let Some((template, scope)) = self.template(node, context) {
+            self.gather_value(template, scope, node, due);
+        }
+    }
+
+    fn gather_value(
+        &self,
+        template: &Template,
+        scope: Scope<'_>,
+        node: &'s Node,
+        due: &mut Vec<Call>,
+    ) {
+        let context = match template {
+            Template::Each { list, item } => {
+                if let Value::List(elements) = scope.value(list) {
+                    for index in 0..elements.len() {
+                        let scope = Scope {
+                            item: Some(elements.at(index)),
+                            ..scope
+                        };
+                        self.gather_value(item, scope, node, due);
+                    }
+                }
+                return;
+            }
+            Template::Placeholder(placeholder) => match scope.filled(placeholder) {
+                Value::Record(record) => Context::Record(Scope {
+                    this: record,
+                    item: None,
+                    ..scope
+                }),
+                _ => return,
+            },
+            template => Context::Spelt(template, scope),
+        };
+        for child in node.children.first().iter().flat_map(|(_, nodes)| nodes) {
+            self.gather(child, context, due);
+        }
+    }
+
+    pub(super) fn scope<'a>(&'a self, reply: &'a Reply, command: &'a Command) -> Scope<'a> {
+        Scope {
+            request: Some(command.slot()),
+            ..Scope::new(reply.slot(), self.arrival, self.app)
+        }
+    }
+
+    /// The template that a field is written by, and what it is written from.
+    pub(super) fn template<'t, 'a>(
+        &self,
+        node: &Node,
+        context: Context<'t, 'a>,
+    ) -> Option<(&'t Template, Scope<'a>)>
+    where
+        's: 't,
+    {
+        let FieldRef::Own(at) = node.field else {
+            return None;
+        };
+        match context {
+            Context::Root => None,
+            Context::Record(scope) => {
+                let origin = self.service.types.get(node.of)?.fields.get(at)?;
+                Some((origin.template.as_ref()?, scope))
+            }
+            Context::Spelt(Template::Object(members), scope) => {
+                let name = &self.service.schema.types[node.of].fields.get(at)?.name;
+                let member = members.iter().find(|member| member.names.contains(name))?;
+                Some((&member.template, scope))
+            }
+            Context::Spelt(..) => None,
+        }
+    }
+}

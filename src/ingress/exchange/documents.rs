@@ -1,0 +1,252 @@
+//! Requests at a GraphQL door: each document's plan is run, its commands carried out by the gateway.
+//!
+//! What a document means is the dialect's to know, what it may do the gateway's. Here stands only the order: who is
+//! calling comes before what is wrong with a document; the commands of a query run together, those of a mutation one
+//! after another; a batch is answered whole.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{Method, Response, StatusCode};
+use http_body_util::Full;
+
+use super::{Exchange, Visit};
+use crate::dialect::graphql::project::{plain_error, refused};
+use crate::dialect::graphql::request::{Asked, Documents, NO_DOCUMENT};
+use crate::dialect::graphql::{Call, Failure, Run, Service};
+use crate::dialect::server::Rendered;
+use crate::dialect::wire::Incoming;
+use crate::ingress::listener::Body;
+use crate::ingress::rescue;
+use crate::model::{Done, Fault, Kind, Operation, Outcome, Reply};
+
+/// What a document came to.
+struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+    /// A fault that is the whole answer.
+    whole: Option<Rendered>,
+    operation: Option<Operation>,
+    outcome: Outcome,
+}
+
+impl Answer {
+    fn of(status: StatusCode, body: Vec<u8>) -> Answer {
+        Answer {
+            status,
+            body,
+            whole: None,
+            operation: None,
+            outcome: Ok(Reply::Done(Done {})),
+        }
+    }
+
+    fn refused(words: &str) -> Answer {
+        Answer {
+            outcome: Err(Fault::client(Kind::Malformed, words)),
+            ..Answer::of(StatusCode::BAD_REQUEST, plain_error(words))
+        }
+    }
+}
+
+impl Exchange {
+    /// Answers a request at a GraphQL door.
+    pub(super) async fn documents(
+        &self,
+        service: &Service,
+        mut visit: Visit<'_>,
+        parts: &http::request::Parts,
+        body: Body,
+        started: Instant,
+    ) -> Response<Full<Bytes>> {
+        let answer = self
+            .answer_documents(service, &mut visit, parts, body)
+            .await;
+        let dialect = &self.doors.dialects[visit.dialect];
+        let kind = answer.outcome.as_ref().err().map(|fault| fault.kind);
+        self.count(&visit, answer.operation, &answer.outcome, kind, started);
+        let mut rendered = match answer.whole {
+            Some(whole) => whole,
+            None => dialect.answered(answer.status, answer.body, &visit.envelope.arrival),
+        };
+        for (name, value) in &dialect.doors[visit.door].header {
+            rendered.headers.insert(name.clone(), value.clone());
+        }
+        let body = if parts.method == Method::HEAD {
+            Bytes::new()
+        } else {
+            rendered.body
+        };
+        let mut response = Response::new(Full::new(body));
+        *response.status_mut() = rendered.status;
+        *response.headers_mut() = rendered.headers;
+        response
+    }
+
+    async fn answer_documents(
+        &self,
+        service: &Service,
+        visit: &mut Visit<'_>,
+        parts: &http::request::Parts,
+        body: Body,
+    ) -> Answer {
+        let dialect = &self.doors.dialects[visit.dialect];
+        let body = match body.read(self.doors.body_bytes).await {
+            Ok(body) => body,
+            Err(error) => return self.whole(visit, rescue::body(&error), None),
+        };
+        let incoming = Incoming {
+            method: &parts.method,
+            segments: &[],
+            query: parts.uri.query().unwrap_or_default(),
+            headers: &parts.headers,
+            body: &body,
+        };
+        let read = dialect.read_documents(&incoming);
+        visit.envelope.credential = read.credential;
+        let documents = match read.documents {
+            Ok(documents) => documents,
+            Err(status) => {
+                let json = crate::dialect::graphql::request::prefers_json(&incoming);
+                let rendered = dialect.plain(status, json, &visit.envelope.arrival);
+                return Answer {
+                    whole: Some(rendered),
+                    outcome: Err(Fault::client(Kind::Malformed, "the request cannot be read")),
+                    ..Answer::of(status, Vec::new())
+                };
+            }
+        };
+        let known = Fault::client(Kind::Internal, "");
+        let (unknown, _) = self.gateway.refuse(&mut visit.envelope, true, known);
+        if unknown.kind != Kind::Internal {
+            return self.whole(visit, unknown, None);
+        }
+        match documents {
+            Documents::One(Ok(asked)) => self.document(service, visit, &asked, &parts.method).await,
+            Documents::One(Err(words)) => Answer::refused(words),
+            Documents::Batch(many) => self.batch(service, visit, many, &parts.method).await,
+        }
+    }
+
+    fn whole(&self, visit: &Visit<'_>, fault: Fault, on: Option<Operation>) -> Answer {
+        let dialect = &self.doors.dialects[visit.dialect];
+        let rendered = dialect.whole_fault(&fault, on, visit.door, &visit.envelope.arrival);
+        Answer {
+            whole: Some(rendered),
+            operation: on,
+            outcome: Err(fault),
+            ..Answer::of(StatusCode::OK, Vec::new())
+        }
+    }
+
+    /// Answers several documents, each beside what its item had besides it.
+    async fn batch(
+        &self,
+        service: &Service,
+        visit: &Visit<'_>,
+        many: Vec<Result<Asked, &'static str>>,
+        method: &Method,
+    ) -> Answer {
+        if many.is_empty() {
+            return Answer::refused(NO_DOCUMENT);
+        }
+        let mut body = b"[".to_vec();
+        for (index, asked) in many.into_iter().enumerate() {
+            if index > 0 {
+                body.push(b',');
+            }
+            let (answer, beside) = match asked {
+                Ok(asked) => (
+                    self.document(service, visit, &asked, method).await,
+                    asked.beside,
+                ),
+                Err(words) => (Answer::refused(words), Vec::new()),
+            };
+            let payload = match (answer.whole, answer.outcome) {
+                (Some(whole), _) if whole.body.starts_with(b"{") => whole.body.to_vec(),
+                (Some(_), Err(fault)) => plain_error(&fault.details.message),
+                _ => answer.body,
+            };
+            crate::dialect::graphql::answer::item(beside, &payload, &mut body);
+        }
+        body.push(b']');
+        Answer::of(StatusCode::OK, body)
+    }
+
+    /// Runs one document.
+    async fn document(
+        &self,
+        service: &Service,
+        visit: &Visit<'_>,
+        asked: &Asked,
+        method: &Method,
+    ) -> Answer {
+        let dialect = &self.doors.dialects[visit.dialect];
+        let plan = match self
+            .plans
+            .plan(service, &asked.text, &asked.operation, &asked.variables)
+        {
+            Ok(plan) => plan,
+            Err(failure) => return failed(&failure),
+        };
+        if let Some(words) = plan.forbidden(method == Method::POST) {
+            return Answer {
+                outcome: Err(Fault::client(Kind::Method, words)),
+                ..Answer::of(StatusCode::METHOD_NOT_ALLOWED, plain_error(words))
+            };
+        }
+        let facts = (&visit.envelope.arrival, &visit.envelope.app);
+        let mut run = match Run::new(dialect, service, &plan, &asked.variables, facts) {
+            Ok(run) => run,
+            Err(failure) => return failed(&failure),
+        };
+        let mut operation = None;
+        let mut sent = 0;
+        loop {
+            let due = run.ready();
+            if due.is_empty() {
+                break;
+            }
+            operation = operation.or_else(|| due.first().map(|call| call.command.operation()));
+            let outcomes = join_all(
+                due.iter()
+                    .enumerate()
+                    .map(|(index, call)| self.call(visit, call, sent + index)),
+            )
+            .await;
+            sent += due.len();
+            for (call, outcome) in due.into_iter().zip(outcomes) {
+                run.settle(call, outcome);
+            }
+        }
+        if let Some((fault, on)) = run.halted() {
+            return self.whole(visit, fault, Some(on));
+        }
+        Answer {
+            operation,
+            ..Answer::of(StatusCode::OK, run.render())
+        }
+    }
+
+    async fn call(&self, visit: &Visit<'_>, call: &Call, index: usize) -> Outcome {
+        let mut envelope = visit.envelope.clone();
+        envelope.command = call.command.clone();
+        // One key for a whole document: each of its changes is another.
+        if index > 0 && !envelope.arrival.key.is_empty() {
+            envelope.arrival.key = format!("{}-{index}", envelope.arrival.key).into();
+        }
+        let profile = &self.doors.dialects[visit.dialect].profile;
+        let (outcome, _) = self.gateway.submit(&mut envelope, profile).await;
+        outcome
+    }
+}
+
+fn failed(failure: &Failure) -> Answer {
+    let Failure::Errors(errors) = failure;
+    let first = errors.first().map_or("", |error| error.message.as_str());
+    Answer {
+        outcome: Err(Fault::client(Kind::Invalid, first)),
+        ..Answer::of(StatusCode::OK, refused(errors))
+    }
+}
