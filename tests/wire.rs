@@ -7,8 +7,12 @@ mod support;
 
 #[path = "wire/closed.rs"]
 mod closed;
+#[path = "wire/edge.rs"]
+mod edge;
 #[path = "wire/keyauth.rs"]
 mod keyauth;
+#[path = "wire/repeated.rs"]
+mod repeated;
 #[path = "wire/rooms.rs"]
 mod rooms;
 

@@ -222,6 +222,14 @@ impl Dialect {
         })
     }
 
+    /// The proof of identity that a request has in its headers, where it can be read before the body is.
+    pub fn proof(&self, incoming: &Incoming<'_>) -> Credential {
+        let mut draft = Draft::default();
+        let mut reader = Reader::new(&self.shapes, true);
+        self.read_auth(&mut reader, incoming, None, &mut draft);
+        draft.credential
+    }
+
     /// Reads the first proof of identity that the request has; without a parsed body, only from the headers. True if no
     /// other can be meant, whatever the body holds.
     fn read_auth(

@@ -6,7 +6,7 @@
 use super::{Asked, Gateway};
 use crate::auth::Principal;
 use crate::model::{ChannelRule, Command, Effect, Fault, Kind, LOCAL, Text};
-use crate::relay::{Native, NativeKind, unknown_message};
+use crate::relay::{NativeKind, unknown_message};
 use crate::route::Route;
 
 /// A command, once its channel is found.
@@ -40,7 +40,6 @@ impl Gateway {
             None => self.by_channel(asked, &mut command)?,
         };
         let (route, client_channel) = found;
-        self.person(asked, &mut command, &route).await?;
         self.allowed(asked, &command, &route, &client_channel)
             .await?;
         self.paced(asked, &command, &route, &client_channel)?;
@@ -143,26 +142,6 @@ impl Gateway {
         local.rule(if upstream == LOCAL { there } else { name })
     }
 
-    /// A command that carries a person's id names it as the upstream does.
-    async fn person(
-        &self,
-        asked: &Asked<'_>,
-        command: &mut Command,
-        route: &Route,
-    ) -> Result<(), Fault> {
-        let Some(id) = person_of(command).filter(|id| !id.is_empty()) else {
-            return Ok(());
-        };
-        let native = self.relay.shared.ids.thing(asked.profile.ids, id).await?;
-        let person = |native: &Native| {
-            native.kind == NativeKind::Person && native.upstream == route.upstream
-        };
-        if let Some(native) = native.filter(person) {
-            *id = native.id;
-        }
-        Ok(())
-    }
-
     /// May the caller do this here?
     async fn allowed(
         &self,
@@ -258,18 +237,6 @@ fn channel_of(command: &mut Command) -> Option<&mut Text> {
         Command::MarkChannelSeen(asked) => &mut asked.channel,
         Command::Delete(asked) => &mut asked.channel,
         Command::Moderate(asked) => &mut asked.channel,
-        _ => return None,
-    })
-}
-
-/// The person that a command is about.
-fn person_of(command: &mut Command) -> Option<&mut Text> {
-    Some(match command {
-        Command::List(asked) => &mut asked.author,
-        Command::GetPerson(asked) => &mut asked.id,
-        Command::SetPresence(asked) => &mut asked.person,
-        Command::Moderate(asked) => &mut asked.person,
-        Command::FindChannel(asked) => &mut asked.owner,
         _ => return None,
     })
 }

@@ -10,6 +10,7 @@ mod locate;
 mod naming;
 mod pace;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use carried::Carried;
@@ -17,11 +18,11 @@ pub use carried::Carried;
 pub use crate::auth::letters;
 use crate::auth::{Auth, Caller, Principal};
 use crate::model::{
-    Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Message, Messages, Outcome,
-    Profile, Reply, SealKeys, Secret, Text, Time, Window,
+    App, Arrival, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Message,
+    Messages, Outcome, Profile, Reply, SealKeys, Secret, Text, Time, Window,
 };
-use crate::relay::{Relay, Side};
-use crate::route::Routes;
+use crate::relay::{Claimed, Relay, Side, upstream_key};
+use crate::route::{Route, Routes};
 use pace::Pace;
 
 /// What is decided at start and shared by all threads.
@@ -54,6 +55,7 @@ pub struct ReplyContext {
 }
 
 /// A request of a caller that is known.
+#[derive(Clone, Copy)]
 struct Asked<'a> {
     envelope: &'a Envelope,
     principal: &'a Principal,
@@ -61,6 +63,38 @@ struct Asked<'a> {
     application: &'a str,
     profile: &'a Profile,
     now: Time,
+    /// Which of several messages this is.
+    part: usize,
+}
+
+impl Asked<'_> {
+    /// Whose idempotency keys these are: nobody's key is another's.
+    fn scope(&self) -> Text {
+        let kind = if self.principal.account.is_some() {
+            "person"
+        } else {
+            "program"
+        };
+        let (dialect, name) = (&self.envelope.dialect, &self.principal.name);
+        format!("{dialect}\n{kind}\n{name}\n{}", self.application).into()
+    }
+
+    /// The arrival as an upstream may see it. Its ids become the upstream's own marks of a message, so each message of
+    /// a request has another, and clients that chose the same key have not.
+    fn arrival(&self) -> Cow<'_, Arrival> {
+        let arrival = &self.envelope.arrival;
+        if self.part == 0 && arrival.key.is_empty() {
+            return Cow::Borrowed(arrival);
+        }
+        let mut arrival = arrival.clone();
+        if self.part > 0 {
+            arrival.id = format!("{}-{}", arrival.id, self.part).into();
+        }
+        if !arrival.key.is_empty() {
+            arrival.key = upstream_key(&self.scope(), &arrival.key, self.part);
+        }
+        Cow::Owned(arrival)
+    }
 }
 
 impl Gateway {
@@ -124,6 +158,12 @@ impl Gateway {
         }
     }
 
+    /// Does a proof alone say who is calling?
+    pub fn knows(&self, credential: &Credential, now: Time) -> bool {
+        let caller = self.rules.auth.identify(&App::default(), credential, now);
+        caller.is_ok_and(|caller| caller.principal.is_some())
+    }
+
     async fn session(
         &self,
         envelope: &Envelope,
@@ -162,14 +202,37 @@ impl Gateway {
             application,
             profile,
             now,
+            part: 0,
         };
         match &envelope.command {
             Command::ListChannels(_) => Box::pin(self.channels(&asked)).await,
             Command::List(list) => self.list(&asked, list.clone()).await,
+            Command::Send(_) | Command::SendMany(_) if !envelope.arrival.key.is_empty() => {
+                Box::pin(self.once(&asked)).await
+            }
             // Boxed like everything rare: it would swell the future of every other request.
             Command::SendMany(many) => Box::pin(self.many(&asked, &many.sends)).await,
             command => self.one(&asked, command.clone()).await,
         }
+    }
+
+    /// A send with an idempotency key: it happens once, and a repetition comes to the same.
+    async fn once(&self, asked: &Asked<'_>) -> Outcome {
+        let (shared, command) = (&self.relay.shared, &asked.envelope.command);
+        let key = &asked.envelope.arrival.key;
+        let ticket = match shared
+            .claim(&asked.scope(), key, command, asked.now)
+            .await?
+        {
+            Claimed::Before(outcome) => return *outcome,
+            Claimed::Fresh(ticket) => ticket,
+        };
+        let outcome = match command {
+            Command::SendMany(many) => self.many(asked, &many.sends).await,
+            command => self.one(asked, command.clone()).await,
+        };
+        shared.settle(ticket, &outcome).await;
+        outcome
     }
 
     /// A list, no longer than those of the client's dialect are.
@@ -184,20 +247,24 @@ impl Gateway {
     }
 
     /// Several messages in order. All are checked before the first is sent, so that no mistake that was there to see
-    /// leaves half of them done; what fails later says how many had been sent.
+    /// leaves half of them done; what fails later says how many had been sent, and is not to be tried again unseen.
     async fn many(&self, asked: &Asked<'_>, sends: &[Message]) -> Outcome {
         for message in sends {
             self.locate(asked, Command::Send(message.clone())).await?;
         }
         let mut messages = Vec::new();
-        for message in sends {
+        for (part, message) in sends.iter().enumerate() {
+            let asked = &Asked { part, ..*asked };
             match self.one(asked, Command::Send(message.clone())).await {
                 Ok(Reply::OneMessage(one)) => messages.push(one.message),
                 Ok(_) => {}
                 Err(mut fault) => {
-                    let (sent, all) = (messages.len(), sends.len());
-                    fault.details.message =
-                        format!("{} ({sent} of {all} were sent)", fault.details.message).into();
+                    if part > 0 {
+                        let all = sends.len();
+                        fault.kind = Kind::OutcomeUnknown;
+                        fault.details.message =
+                            format!("{} ({part} of {all} were sent)", fault.details.message).into();
+                    }
                     return Err(fault);
                 }
             }
@@ -222,6 +289,7 @@ impl Gateway {
             Command::List(list) => Some(list.window.clone()),
             _ => None,
         };
+        let effect = located.command.operation().effect();
         let sent = matches!(located.command, Command::Send(_));
         let upstream = &located.route.upstream;
         let outcome = self.relayed(asked, upstream, located.command).await;
@@ -238,22 +306,32 @@ impl Gateway {
         if sent {
             naming::provisional(&mut reply, asked.profile);
         }
+        let told = self.told(asked, &located.route, &located.client_channel, reply);
+        told.await.map_err(|mut fault| {
+            // It was done, and only how to tell of it failed: nothing that may be tried again.
+            if effect == Effect::Write {
+                fault.kind = Kind::OutcomeUnknown;
+            }
+            fault
+        })
+    }
+
+    /// Puts the client's ids and names in the place of the upstream's.
+    async fn told(
+        &self,
+        asked: &Asked<'_>,
+        route: &Route,
+        client_channel: &Text,
+        mut reply: Reply,
+    ) -> Outcome {
         // Ids are known by the upstream's name of the channel; the client sees its own.
-        rename(&mut reply, &located.route.channel);
+        rename(&mut reply, &route.channel);
         let ids = &self.relay.shared.ids;
         let mut outcome = Ok(reply);
-        ids.outward(
-            &side(asked.profile, upstream, located.route.native_ids),
-            &mut outcome,
-        )
-        .await?;
-        let channel = ids
-            .channel_id(
-                &asked.envelope.dialect,
-                asked.profile.ids,
-                &located.client_channel,
-            )
-            .await?;
+        let side = side(asked.profile, &route.upstream, route.native_ids);
+        ids.outward(&side, &mut outcome).await?;
+        let (dialect, kind) = (&asked.envelope.dialect, asked.profile.ids);
+        let channel = ids.channel_id(dialect, kind, client_channel).await?;
         outcome.map(|mut reply| {
             rename(&mut reply, &channel);
             reply
@@ -279,7 +357,7 @@ impl Gateway {
                     .call(
                         at,
                         command,
-                        &asked.envelope.arrival,
+                        &asked.arrival(),
                         &asked.principal.person.id,
                         own,
                     )

@@ -64,6 +64,7 @@ fn person_of(command: &mut Command) -> Option<&mut Text> {
         Command::GetPerson(asked) => &mut asked.id,
         Command::FindChannel(asked) => &mut asked.owner,
         Command::Moderate(asked) => &mut asked.person,
+        Command::SetPresence(asked) => &mut asked.person,
         Command::List(asked) => &mut asked.author,
         _ => return None,
     })

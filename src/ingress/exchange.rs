@@ -31,6 +31,9 @@ use crate::model::{
 /// What stands in the header that tells one send from its repetition.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
+/// The largest body of somebody who is not known before it is read.
+const UNKNOWN_BODY: usize = 64 << 10;
+
 /// Characters of a reply's nonce.
 const NONCE: usize = 32;
 
@@ -91,21 +94,26 @@ impl Handler for Exchange {
                 ..
             } => {
                 visit.allow = allow;
-                let body = body.read(self.doors.body_bytes).await;
-                let incoming = |body| Incoming {
+                let mut incoming = Incoming {
                     method: &parts.method,
                     segments: &segments,
                     query: parts.uri.query().unwrap_or_default(),
                     headers: &parts.headers,
-                    body,
+                    body: b"",
                 };
-                match body {
+                let most = self.bearable(&visit, &incoming, &body);
+                match body.read(most).await {
                     Ok(body) => {
-                        self.understood(&mut visit, &incoming(&body), candidates)
-                            .await
+                        incoming.body = &body;
+                        self.understood(&mut visit, &incoming, candidates).await
                     }
                     Err(error) => {
-                        self.refused(&mut visit, NotUnderstood::early(rescue::body(&error)))
+                        let refusal = NotUnderstood {
+                            exchange: candidates.first().copied(),
+                            credential: self.doors.dialects[dialect].proof(&incoming),
+                            ..NotUnderstood::early(rescue::body(&error))
+                        };
+                        self.refused(&mut visit, refusal)
                     }
                 }
             }
@@ -122,7 +130,7 @@ impl Handler for Exchange {
                 false,
             ),
         };
-        self.reply(visit, outcome, &context, answered, &parts.method, started)
+        self.reply(visit, outcome, &context, answered, started)
     }
 
     fn refuse(&self, refusal: &Refusal, method: &Method, path: &str) -> Response<Full<Bytes>> {
@@ -171,7 +179,11 @@ impl Exchange {
             .get(header::HOST)
             .and_then(|host| host.to_str().ok())
             .unwrap_or_default();
-        let asked = asked.rsplit_once(':').map_or(asked, |(name, _)| name);
+        // Of an address in brackets the last colon begins no port.
+        let asked = match asked.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => name,
+            _ => asked,
+        };
         if asked.eq_ignore_ascii_case(host) {
             found
         } else {
@@ -227,6 +239,25 @@ impl Exchange {
             envelope,
             understood: false,
             allow: "",
+        }
+    }
+
+    /// How large a body may be. Who is not known by the headers is not yet known at all, and nobody's body is kept that
+    /// is larger than a message: a large one could be anyone's.
+    fn bearable(&self, visit: &Visit<'_>, unread: &Incoming<'_>, body: &Body) -> usize {
+        let all = self.doors.body_bytes;
+        if body
+            .declared()
+            .is_some_and(|length| length <= UNKNOWN_BODY as u64)
+        {
+            return all;
+        }
+        let proof = self.doors.dialects[visit.dialect].proof(unread);
+        let now = visit.envelope.arrival.now.unwrap_or_default();
+        if self.gateway.knows(&proof, now) {
+            all
+        } else {
+            all.min(UNKNOWN_BODY)
         }
     }
 
@@ -299,7 +330,6 @@ impl Exchange {
         mut outcome: Outcome,
         context: &ReplyContext,
         answered: bool,
-        method: &Method,
         started: Instant,
     ) -> Response<Full<Bytes>> {
         let dialect = &self.doors.dialects[visit.dialect];
@@ -338,9 +368,6 @@ impl Exchange {
             && let Ok(allow) = HeaderValue::from_str(&fault.details.allow)
         {
             response.headers_mut().insert(header::ALLOW, allow);
-        }
-        if *method == Method::HEAD {
-            *response.body_mut() = Full::default();
         }
         response
     }

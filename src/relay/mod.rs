@@ -7,6 +7,7 @@
 
 mod grant;
 mod ids;
+mod journal;
 mod link;
 mod local;
 mod overlay;
@@ -22,10 +23,11 @@ use tokio::time::Instant;
 
 pub use grant::Granted;
 pub use ids::{Ids, Side, unknown_message};
+pub use journal::{Claimed, upstream_key};
 pub use local::Local;
 pub use page::page;
 
-pub use crate::store::{Native, NativeKind};
+pub use crate::store::NativeKind;
 
 use crate::dialect::client::{Call, Understood, Unsayable};
 use crate::dialect::{Dialect, exchange::SealKey};

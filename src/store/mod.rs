@@ -20,6 +20,7 @@ pub use crate::model::LOCAL;
 use crate::model::profile::IdKind;
 use crate::model::{Channel, Message, Text, Time, Window};
 
+pub use record::{read_outcome, write_message, write_outcome};
 pub use sqlite::{Config, Durability, Sqlite};
 pub use terms::*;
 

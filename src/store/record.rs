@@ -1,4 +1,4 @@
-//! What is stored of a message and of a channel: versioned JSON, beside the columns that are searched by.
+//! What is stored of a message, a channel and an outcome: versioned JSON, beside the columns that are searched by.
 //!
 //! The model's own types cannot be serialised, so that a stored row never changes shape because the model did. A
 //! field that is added to the model stops this file from compiling until it is decided whether it is stored. What
@@ -8,7 +8,10 @@ use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::model::{Channel, Json, Media, Message, Mine, Participant, Person, Text, Time};
+use crate::model::{
+    Channel, Done, Fault, Json, Kind, Media, Message, Messages, Mine, OneMessage, Outcome,
+    Participant, Person, Reply, Text, Time, Window,
+};
 
 /// The shape that is written. Readers know this one and every earlier one.
 const VERSION: u8 = 1;
@@ -46,6 +49,59 @@ pub fn read_channel(json: &str) -> Result<Channel, StoreError> {
     let stored: StoredChannel = parsed("channel", json)?;
     known("channel", stored.v)?;
     Ok(stored.into())
+}
+
+/// What became of a send, as it was told.
+pub fn write_outcome(outcome: &Outcome) -> Result<Vec<u8>, StoreError> {
+    let sent = |message: &Message| StoredSent {
+        id: message.id.clone(),
+        channel: message.channel.clone(),
+        created_at: message.created_at.map(|time| time.0),
+        record: message.into(),
+    };
+    let mut stored = StoredOutcome {
+        v: VERSION,
+        ..StoredOutcome::default()
+    };
+    match outcome {
+        Ok(Reply::OneMessage(one)) => stored.one = Some(sent(&one.message)),
+        Ok(Reply::Messages(list)) => stored.many = Some(list.messages.iter().map(sent).collect()),
+        Ok(_) => {}
+        Err(fault) => {
+            stored.fault = fault.kind.name().into();
+            stored.why = fault.details.message.clone();
+        }
+    }
+    written("outcome", &stored).map(String::into_bytes)
+}
+
+pub fn read_outcome(json: &[u8]) -> Result<Outcome, StoreError> {
+    let unreadable = |reason: String| StoreError::Unreadable {
+        what: "outcome",
+        reason,
+    };
+    let json = std::str::from_utf8(json).map_err(|error| unreadable(error.to_string()))?;
+    let stored: StoredOutcome = parsed("outcome", json)?;
+    known("outcome", stored.v)?;
+    let sent = |sent: StoredSent| Message {
+        id: sent.id,
+        channel: sent.channel,
+        created_at: sent.created_at.map(Time),
+        ..sent.record.into()
+    };
+    Ok(match (stored.one, stored.many) {
+        (Some(one), _) => Ok(Reply::OneMessage(OneMessage { message: sent(one) })),
+        (None, Some(many)) => Ok(Reply::Messages(Messages {
+            messages: many.into_iter().map(sent).collect(),
+            window: Window::default(),
+        })),
+        (None, None) if stored.fault.is_empty() => Ok(Reply::Done(Done {})),
+        (None, None) => {
+            let kind = Kind::from_name(&stored.fault);
+            let kind = kind.ok_or_else(|| unreadable(format!("no fault is {}", stored.fault)))?;
+            Err(Fault::new(kind, stored.why))
+        }
+    })
 }
 
 fn written(what: &'static str, value: &impl Serialize) -> Result<String, StoreError> {
@@ -118,6 +174,19 @@ stored! {
         participants: Vec<StoredParticipant>,
     }
     StoredParticipant { id: CompactString, person: StoredPerson }
+    StoredOutcome {
+        v: u8,
+        one: Option<StoredSent>,
+        many: Option<Vec<StoredSent>>,
+        fault: CompactString,
+        why: CompactString,
+    }
+    StoredSent {
+        id: CompactString,
+        channel: CompactString,
+        created_at: Option<i64>,
+        record: StoredMessage,
+    }
 }
 
 impl From<&Message> for StoredMessage {

@@ -121,6 +121,11 @@ impl Line {
         reply
     }
 
+    /// Reads until the server closes.
+    pub fn drain(&mut self) {
+        while self.more() {}
+    }
+
     /// Has the server closed its side, with nothing more to say?
     pub fn closed(&mut self) -> bool {
         self.held.is_empty() && !self.more()
