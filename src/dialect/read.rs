@@ -8,7 +8,7 @@ mod fit;
 mod text;
 
 use fit::split_prefix;
-pub use fit::{Field, Fields, Fit, matches, members_match};
+pub use fit::{Field, Fields, Fit, anything_of, matches, members_match};
 
 use super::codec::Codec;
 use super::tape::{Kind, Tape};

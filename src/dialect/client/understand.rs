@@ -1,13 +1,13 @@
 //! Understanding: an upstream's complete reply becomes an outcome.
 //!
-//! A reply is a success only if its status is right and its constants are all there; it is a refusal if a fault of the
-//! mapping fits or the status says so; everything else is unclear and is told as such.
+//! A reply is a success only if its status is right, its constants are all there and something else of it is; it is a
+//! refusal if a fault of the mapping fits or the status says so; everything else is unclear and is told as such.
 
 use http::StatusCode;
 
 use super::{Call, Understood};
 use crate::dialect::exchange::*;
-use crate::dialect::read::{Field, Fit, Reader, matches};
+use crate::dialect::read::{Field, Fit, Reader, anything_of, matches};
 use crate::dialect::tape::Tape;
 use crate::dialect::template::Target;
 use crate::model::record::Slot;
@@ -67,9 +67,13 @@ impl Dialect {
             ReplyBody::Empty => return Some(Reply::prefilled(call.command)),
             ReplyBody::Json(template) | ReplyBody::Text(template) => template,
         };
+        let found = field?;
         let template = std::iter::once(own)
             .chain(&exchange.also)
-            .find(|template| field.is_some() && matches(template, field, Fit::Structure))?;
+            .find(|template| {
+                matches(template, field, Fit::Structure)
+                    && anything_of(template, &self.shapes, found)
+            })?;
         let mut reply = Reply::prefilled(call.command);
         let mut spare = Spare::default();
         let mut reader = Reader::new(&self.shapes, false);

@@ -3,7 +3,7 @@
 //! Nothing is read here and nothing is changed, so that any number of templates can be tried.
 
 use crate::dialect::tape::{At, Kind};
-use crate::dialect::template::{Absence, Member, Piece, Template, in_pieces};
+use crate::dialect::template::{Absence, Member, Piece, Shape, Template, in_pieces};
 
 /// Where members are looked up: one object, or a body and then a query string.
 #[derive(Clone, Copy, Default)]
@@ -99,6 +99,25 @@ pub fn matches(template: &Template, field: Option<Field<'_>>, fit: Fit) -> bool 
             in_pieces(pieces).any(|placeholder| !matches!(placeholder.absence, Absence::Required))
         }
         (template, None) => !template.selects(),
+    }
+}
+
+/// Is there anything of the template? A reply of placeholders only would otherwise be seen in every object, also in one
+/// that tells of a failure in words that the mapping does not have.
+pub fn anything_of(template: &Template, shapes: &[Shape], field: Field<'_>) -> bool {
+    match template {
+        Template::Placeholder(placeholder) => placeholder
+            .shape
+            .and_then(|shape| shapes.get(shape))
+            .is_none_or(|shape| anything_of(&shape.template, shapes, field)),
+        Template::Object(members) if !members.is_empty() => {
+            let fields = Fields::of(field.at, field.textual);
+            members.iter().any(|member| match &member.dynamic {
+                Some(name) => fields.named_like(name, |_| true),
+                None => fields.get(&member.names).is_some(),
+            })
+        }
+        _ => true,
     }
 }
 
