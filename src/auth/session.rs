@@ -132,7 +132,7 @@ impl Auth {
                     .value(open.version.clone()),
             );
         }
-        let id = token::letters(profile.session_length as usize).map_err(internal)?;
+        let id = token::letters(profile.session_length as usize);
         let lifetime = i64::from(profile.session_seconds);
         let session = Session {
             kind: Kept::Session,

@@ -6,13 +6,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
+use rand::distr::{Alphanumeric, SampleString as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::model::profile::TokenKind;
 use crate::model::{Secret, Text, Time};
-
-const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The system gives no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,22 +30,10 @@ pub fn same(left: &Secret, right: &str) -> bool {
     !left.0.is_empty() && bool::from(hash(&left.0).as_bytes().ct_eq(hash(right).as_bytes()))
 }
 
-/// So many letters and digits, each as likely as every other.
-pub fn letters(length: usize) -> Result<Text, NoRandomness> {
-    let mut text = Text::default();
-    let mut bytes = [0; 64];
-    // 248 is the largest multiple of 62 in a byte; what is above would favour the first letters.
-    while text.len() < length {
-        getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
-        for byte in bytes
-            .iter()
-            .filter(|byte| **byte < 248)
-            .take(length - text.len())
-        {
-            text.push(char::from(LETTERS[usize::from(byte % 62)]));
-        }
-    }
-    Ok(text)
+/// So many letters and digits, each as likely as every other and not to be guessed.
+pub fn letters(length: usize) -> Text {
+    // Seeded by the system and drawn on this thread: every sealed reply needs some.
+    Alphanumeric.sample_string(&mut rand::rng(), length).into()
 }
 
 /// A new token for a person: 256 random bits, in the form that the dialect's clients want.

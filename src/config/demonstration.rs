@@ -5,36 +5,34 @@
 use std::collections::BTreeMap;
 
 use super::Config;
-use crate::auth::{Account, Application, GlimeshApp, KeyauthApp};
+use crate::auth::{Account, Application, GlimeshApp, KeyauthApp, letters};
 use crate::model::{ChannelRule, Secret, Text};
 
 const NAME: &str = "demo";
-const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 impl Config {
     /// Adds an account, an application and a channel to try Sabir with.
-    pub(super) fn demonstrate(&mut self) -> Result<(), getrandom::Error> {
+    pub(super) fn demonstrate(&mut self) {
         self.accounts.push(Account {
             name: NAME.into(),
             email: "demo@example.com".into(),
-            password: Secret(random(LETTERS, 16)?),
-            license: Secret(random(LETTERS, 24)?),
-            token: Secret(random(LETTERS, 40)?),
+            password: Secret(letters(16)),
+            license: Secret(letters(24)),
+            token: Secret(letters(40)),
             ..Account::default()
         });
         self.applications.push(Application {
             name: NAME.into(),
             keyauth: Some(KeyauthApp {
-                ownerid: random(LETTERS, 10)?,
-                secret: Secret(random(HEX, 64)?),
+                ownerid: letters(10),
+                secret: Secret(hex()),
                 version: "1.0".into(),
                 ..KeyauthApp::default()
             }),
-            socket: Some(Secret(random(LETTERS, 32)?)),
+            socket: Some(Secret(letters(32))),
             glimesh: Some(GlimeshApp {
-                client_id: random(HEX, 64)?,
-                client_secret: Secret(random(HEX, 64)?),
+                client_id: hex(),
+                client_secret: Secret(hex()),
                 owner: Some(NAME.into()),
             }),
             ..Application::default()
@@ -45,23 +43,11 @@ impl Config {
             ids: BTreeMap::from([("glimesh".into(), "6".into()), ("chats".into(), "1".into())]),
             ..ChannelRule::default()
         });
-        Ok(())
     }
 }
 
-/// So many characters of an alphabet, each as likely as every other.
-fn random(alphabet: &[u8], length: usize) -> Result<Text, getrandom::Error> {
-    // Bytes beyond the last whole round of the alphabet would favour its first letters.
-    let fair = 256 - 256 % alphabet.len();
-    let mut text = Text::default();
-    let mut bytes = [0; 64];
-    while text.len() < length {
-        getrandom::fill(&mut bytes)?;
-        let letters = bytes.iter().map(|byte| usize::from(*byte));
-        let letters = letters.filter(|byte| *byte < fair);
-        for byte in letters.take(length - text.len()) {
-            text.push(char::from(alphabet[byte % alphabet.len()]));
-        }
-    }
-    Ok(text)
+/// 256 random bits, as 64 digits.
+fn hex() -> Text {
+    let [high, low] = rand::random::<[u128; 2]>();
+    format!("{high:032x}{low:032x}").into()
 }

@@ -48,7 +48,7 @@ impl Default for Upstream {
             credit: None,
             connect: Duration::from_secs(3),
             deadline: Duration::from_secs(15),
-            pool: 32,
+            pool: 256,
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn provisional(reply: &mut Reply, profile: &Profile) {
         && one.message.id.is_empty()
         && profile.ids != IdKind::None
     {
-        let random = letters(PROVISIONAL).unwrap_or_default();
+        let random = letters(PROVISIONAL);
         one.message.id = format!("sent-{random}").into();
     }
 }

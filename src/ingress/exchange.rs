@@ -208,7 +208,7 @@ impl Exchange {
                 .unwrap_or_default()
         };
         let nonce = if spoken.doors[door].nonce {
-            letters(NONCE).unwrap_or_default()
+            letters(NONCE)
         } else {
             Text::default()
         };

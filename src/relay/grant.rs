@@ -140,9 +140,7 @@ async fn open_session(
     };
     if !granted.keys.application.0.is_empty() {
         // Replies are sealed only for clients that bring a part of the key.
-        let random =
-            getrandom::u64().map_err(|error| Fault::new(Kind::Internal, error.to_string()))?;
-        open.key = format!("{random:016x}").into();
+        open.key = format!("{:016x}", rand::random::<u64>()).into();
         granted.keys.session = Secret(open.key.clone());
     }
     let command = Command::OpenSession(open);

@@ -42,7 +42,7 @@ impl Config {
             base,
             connect_ms: 3000,
             pool_idle_ms: 4000,
-            pool_size: 64,
+            pool_size: 256,
             reply_bytes: 8 << 20,
             head_bytes: 16 << 10,
             headers: 100,
