@@ -20,8 +20,8 @@ use std::sync::LazyLock;
 use case::{Case, cases};
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
-use http::StatusCode;
-use sabir::dialect::client::{Call, Outgoing};
+use http::{HeaderMap, StatusCode};
+use sabir::dialect::client::{Call, Heard, Outgoing};
 use sabir::dialect::directory::{Directory, Found};
 use sabir::dialect::server::{Ask, Job, Told};
 use sabir::dialect::wire::Incoming;
@@ -50,6 +50,7 @@ struct Spoken {
     door: usize,
     outgoing: Outgoing,
     status: StatusCode,
+    headers: HeaderMap,
     body: Vec<u8>,
 }
 
@@ -110,6 +111,7 @@ impl Spoken {
             door,
             outgoing,
             status: StatusCode::from_u16(reply.status()).unwrap(),
+            headers: reply.headers.clone(),
             body: body.into_bytes(),
             records,
         })
@@ -147,6 +149,14 @@ impl Spoken {
             arrival: &self.records.arrival,
             app: &self.records.app,
             credential: &self.records.credential,
+        }
+    }
+
+    fn heard(&self) -> Heard<'_> {
+        Heard {
+            status: self.status,
+            headers: &self.headers,
+            body: &self.body,
         }
     }
 
@@ -215,9 +225,7 @@ fn both_ways(bencher: Bencher<'_, '_>, (from, to): (&'static str, &'static str))
             ..to.call()
         };
         let outgoing = to.dialect.encode(&call).unwrap();
-        let read = to
-            .dialect
-            .understand(outgoing.exchange, &call, to.status, &to.body);
+        let read = to.dialect.understand(outgoing.exchange, &call, &to.heard());
         let told = Told {
             command: Some(&command),
             ..from.told()
@@ -250,9 +258,7 @@ fn understand(bencher: Bencher<'_, '_>, title: &Title) {
     bencher.counter(one.items()).bench(|| {
         let exchange = one.outgoing.exchange;
         let call = one.call();
-        drop(
-            one.dialect
-                .understand(exchange, black_box(&call), one.status, &one.body),
-        );
+        let heard = black_box(one.heard());
+        drop(one.dialect.understand(exchange, &call, &heard));
     });
 }

@@ -4,6 +4,8 @@
 //! time it is used, so that nothing is listed that never happened. It knows neither HTTP nor a dialect beyond its
 //! name. The ingress and the relay count here, the admin door shows it.
 
+mod upstream;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -12,7 +14,10 @@ use prometheus::{
     TextEncoder,
 };
 
+pub use upstream::{Class, Refused, State, UpstreamMeter};
+
 use crate::model::{Kind, Operation};
+use upstream::UpstreamSeries;
 
 /// From a tenth of a millisecond, what we add ourselves, to the deadline of a slow upstream.
 const SECONDS: &[f64] = &[
@@ -24,39 +29,17 @@ const OUTCOMES: usize = 1 + Kind::ALL.len();
 /// The operations, and one place for requests that were never understood.
 const COMMANDS: usize = 1 + Operation::ALL.len();
 
-/// How an attempt at an upstream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    Done,
-    Rejected,
-    NotSent,
-    Unknown,
-}
-
-impl Class {
-    const ALL: [Class; 4] = [Class::Done, Class::Rejected, Class::NotSent, Class::Unknown];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Class::Done => "done",
-            Class::Rejected => "rejected",
-            Class::NotSent => "not_sent",
-            Class::Unknown => "unknown",
-        }
-    }
-}
-
 /// Everything that is counted in this process. Shared by all threads.
 pub struct Metrics {
     registry: Registry,
     requests: Vec<RequestMeter>,
-    attempts: Vec<AttemptMeter>,
+    upstreams: UpstreamSeries,
     in_flight: IntGauge,
 }
 
 impl Metrics {
-    /// For these dialects and upstreams, whose places in the lists are their numbers from here on.
-    pub fn new(dialects: &[&str], upstreams: &[&str]) -> Result<Metrics, prometheus::Error> {
+    /// For these dialects, whose places in the list are their numbers from here on.
+    pub fn new(dialects: &[&str]) -> Result<Metrics, prometheus::Error> {
         let registry = Registry::new();
         let requests = IntCounterVec::new(
             Opts::new("sabir_requests_total", "Requests answered."),
@@ -70,24 +53,16 @@ impl Metrics {
             .buckets(SECONDS.into()),
             &["dialect"],
         )?;
-        let attempts = IntCounterVec::new(
-            Opts::new("sabir_upstream_attempts_total", "Attempts at upstreams."),
-            &["upstream", "class"],
-        )?;
         let in_flight = IntGauge::new("sabir_requests_in_flight", "Requests being answered.")?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
-        registry.register(Box::new(attempts.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
         Ok(Metrics {
+            upstreams: UpstreamSeries::new(&registry)?,
             registry,
             requests: dialects
                 .iter()
                 .map(|dialect| RequestMeter::new(dialect, &requests, &seconds))
-                .collect(),
-            attempts: upstreams
-                .iter()
-                .map(|upstream| AttemptMeter::new(upstream, &attempts))
                 .collect(),
             in_flight,
         })
@@ -113,11 +88,9 @@ impl Metrics {
         }
     }
 
-    /// An attempt at an upstream ended.
-    pub fn attempted(&self, upstream: usize, class: Class) {
-        if let Some(meter) = self.attempts.get(upstream) {
-            meter.classes[class as usize].inc();
-        }
+    /// Where what is done about one upstream is counted.
+    pub fn upstream(&self, name: &str) -> UpstreamMeter {
+        self.upstreams.meter(name)
     }
 
     /// All of it, in Prometheus's text format.
@@ -169,32 +142,23 @@ impl RequestMeter {
     }
 }
 
-/// The series of one upstream. All are listed from the start: a rate of failures needs its zero.
-struct AttemptMeter {
-    classes: [IntCounter; 4],
-}
-
-impl AttemptMeter {
-    fn new(upstream: &str, attempts: &IntCounterVec) -> AttemptMeter {
-        AttemptMeter {
-            classes: Class::ALL.map(|class| attempts.with_label_values(&[upstream, class.name()])),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_request_is_counted_once_under_its_names() {
-        let metrics = Metrics::new(&["rooms", "keyauth"], &["far"]).unwrap();
+        let metrics = Metrics::new(&["rooms", "keyauth"]).unwrap();
         let took = Duration::from_millis(3);
         let inside = metrics.enter();
         metrics.answered(1, Some(Operation::Send), None, took);
         metrics.answered(1, Some(Operation::Send), None, took);
         metrics.answered(0, None, Some(Kind::Malformed), took);
-        metrics.attempted(0, Class::Unknown);
+        let far = metrics.upstream("far");
+        far.attempted(Class::Unknown, took);
+        far.refused(Refused::QueueFull);
+        far.breaker(State::Open);
+        far.opened();
         let text = metrics.text().unwrap();
         for line in [
             r#"sabir_requests_total{command="send",dialect="keyauth",outcome="done"} 2"#,
@@ -203,6 +167,10 @@ mod tests {
             r#"sabir_request_seconds_bucket{dialect="keyauth",le="0.005"} 2"#,
             r#"sabir_upstream_attempts_total{class="unknown",upstream="far"} 1"#,
             r#"sabir_upstream_attempts_total{class="not_sent",upstream="far"} 0"#,
+            r#"sabir_upstream_seconds_count{upstream="far"} 1"#,
+            r#"sabir_upstream_refused_total{reason="queue_full",upstream="far"} 1"#,
+            r#"sabir_upstream_breaker_state{upstream="far"} 2"#,
+            r#"sabir_upstream_breaker_openings_total{upstream="far"} 1"#,
             "sabir_requests_in_flight 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
@@ -218,7 +186,7 @@ mod tests {
 
     #[test]
     fn every_number_has_a_place() {
-        let metrics = Metrics::new(&["rooms"], &[]).unwrap();
+        let metrics = Metrics::new(&["rooms"]).unwrap();
         for operation in Operation::ALL {
             for kind in Kind::ALL {
                 metrics.answered(0, Some(*operation), Some(*kind), Duration::ZERO);
@@ -226,6 +194,5 @@ mod tests {
         }
         // A number that nobody was given is dropped, not answered with a panic.
         metrics.answered(7, None, None, Duration::ZERO);
-        metrics.attempted(7, Class::Done);
     }
 }

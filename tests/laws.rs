@@ -14,8 +14,8 @@ mod support;
 mod values;
 
 use fill::Filler;
-use http::StatusCode;
-use sabir::dialect::client::{Call, Outgoing, Understood};
+use http::{HeaderMap, StatusCode};
+use sabir::dialect::client::{Call, Heard, Outgoing, Understood};
 use sabir::dialect::directory::{Directory, Found};
 use sabir::dialect::exchange::{Exchange, FaultForm, ReplyBody, Segment};
 use sabir::dialect::server::{Ask, Job, Told};
@@ -232,10 +232,12 @@ impl<'d> Case<'d> {
         let rendered = self.dialect.render(&mut Ok(self.reply.clone()), &told);
         let call = self.call();
         let body = &rendered.body;
-        match self
-            .dialect
-            .understand(self.index, &call, rendered.status, body)
-        {
+        let heard = Heard {
+            status: rendered.status,
+            headers: &rendered.headers,
+            body,
+        };
+        match self.dialect.understand(self.index, &call, &heard) {
             Understood::Done(reply) if reply == self.reply => Ok(()),
             Understood::Done(reply) => {
                 let schema = self.command.operation().reply_schema();
@@ -350,9 +352,12 @@ impl Case<'_> {
             self.say_as(form, &fault)
         };
         let (status, body) = &said;
-        let read = self
-            .dialect
-            .understand(self.index, &self.call(), *status, body);
+        let heard = Heard {
+            status: *status,
+            headers: &HeaderMap::new(),
+            body,
+        };
+        let read = self.dialect.understand(self.index, &self.call(), &heard);
         let heard = match &read {
             Understood::Done(_) => false,
             _ if !form.role.calls() => true,
@@ -465,7 +470,12 @@ fn a_list_that_a_reply_tells_replaces_the_one_that_was_sent() {
     };
     let sent = discord.encode(&call).unwrap();
     let body = br#"{"id":"7","channel_id":"1","content":"look","attachments":[]}"#;
-    let read = discord.understand(sent.exchange, &call, StatusCode::OK, body);
+    let heard = Heard {
+        status: StatusCode::OK,
+        headers: &HeaderMap::new(),
+        body,
+    };
+    let read = discord.understand(sent.exchange, &call, &heard);
     let Understood::Done(Reply::OneMessage(one)) = read else {
         panic!("{read:?}")
     };

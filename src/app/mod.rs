@@ -27,7 +27,6 @@ use crate::gateway::{Gateway, Rules};
 use crate::ingress::exchange::{Doors, Exchange};
 use crate::ingress::listener::{self, Handler};
 use crate::metrics::Metrics;
-use crate::model::Text;
 use crate::relay::{self, Ids, Local, Relay, Shared, upstream};
 use crate::route::{RouteRule, Routes};
 use crate::store::{Health, Sqlite, Store};
@@ -126,8 +125,7 @@ pub async fn build_on(
         .iter()
         .map(|dialect| dialect.name.as_str())
         .collect();
-    let upstream_names: Vec<&str> = config.upstreams.keys().map(Text::as_str).collect();
-    let metrics = Arc::new(Metrics::new(&names, &upstream_names)?);
+    let metrics = Arc::new(Metrics::new(&names)?);
     let auth = Auth::open(
         config.accounts.clone(),
         config.applications.clone(),
@@ -146,7 +144,7 @@ pub async fn build_on(
         upstreams,
         local,
         ids,
-        metrics.clone(),
+        &metrics,
     ));
     // Tried once here, so that an address that cannot be called is found before anything runs.
     Relay::new(shared.clone())?;
@@ -220,7 +218,7 @@ fn called(upstream: &Upstream, dialects: &[Dialect]) -> Result<relay::Config> {
     };
     let client = upstream::Config {
         connect_ms: upstream.connect.as_millis() as u64,
-        pool_size: upstream.pool,
+        pool_size: upstream.stack.limit.in_flight,
         ..upstream::Config::new(upstream.url.clone())
     };
     Ok(relay::Config {
@@ -232,6 +230,7 @@ fn called(upstream: &Upstream, dialects: &[Dialect]) -> Result<relay::Config> {
         app_secret: upstream.app_secret.clone(),
         credit: upstream.credit.clone(),
         deadline: upstream.deadline,
+        stack: upstream.stack.clone(),
         client,
     })
 }

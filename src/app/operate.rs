@@ -15,7 +15,8 @@ use crate::dialect::Dialect;
 use crate::gateway::Carried;
 use crate::ingress::arrival;
 use crate::model::{
-    Arrival, Command, LOCAL, List, Message, Messages, OneMessage, Operation, Person, Reply, Window,
+    Arrival, Command, LOCAL, List, Message, Messages, OneMessage, Operation, Person, Presence,
+    Reply, Window,
 };
 use crate::relay::Relay;
 use crate::store::{Config as StoreConfig, Sqlite, Store};
@@ -174,7 +175,14 @@ fn carry_out(
         };
         let relay = Relay::new(parts.shared.clone())?;
         relay
-            .call(at, command(channel), &arrival, OPERATOR, None)
+            .call(
+                at,
+                command(channel),
+                &arrival,
+                &Presence::default(),
+                OPERATOR,
+                None,
+            )
             .await
             .map_err(|fault| anyhow!("{fault}"))
     })

@@ -12,6 +12,7 @@ use super::notes::{At, Place};
 use super::table::Table;
 use super::tree::Node;
 use crate::model::{App, Credential, Credit, LOCAL, Secret, Text};
+use crate::relay::stack::Config as Stack;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
@@ -31,8 +32,8 @@ pub struct Upstream {
     pub credit: Option<Credit>,
     pub connect: Duration,
     pub deadline: Duration,
-    /// Connections at most.
-    pub pool: usize,
+    /// How often it is tried, how much at once, and when it is left alone.
+    pub stack: Stack,
 }
 
 impl Default for Upstream {
@@ -48,7 +49,7 @@ impl Default for Upstream {
             credit: None,
             connect: Duration::from_secs(3),
             deadline: Duration::from_secs(15),
-            pool: 256,
+            stack: Stack::default(),
         }
     }
 }
@@ -112,9 +113,7 @@ impl Reading<'_> {
             credit: self.credit(&mut table),
             connect: connect.unwrap_or(defaults.connect.min(deadline)),
             deadline,
-            pool: table
-                .whole("pool", 1..=4096)
-                .map_or(defaults.pool, |pool| pool as usize),
+            stack: self.stack(&mut table, node, deadline),
         };
         table.close();
         if upstream.connect > upstream.deadline {
@@ -124,6 +123,46 @@ impl Reading<'_> {
         }
         self.warn_if_open(&upstream, place);
         upstream
+    }
+
+    /// The bounds of attempts. What is left out goes with what is written.
+    fn stack(&self, table: &mut Table<'_>, node: &Node, deadline: Duration) -> Stack {
+        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+        let millis = |millis: u32| Duration::from_millis(millis.into());
+        let mut stack = Stack::default();
+        let Stack {
+            attempt,
+            retry,
+            breaker,
+            limit,
+        } = &mut stack;
+        let within = table.whole("attempt_s", 1..=600).map(seconds);
+        *attempt = within.map_or(deadline, |within| within.min(deadline));
+        set(&mut retry.most, table.whole("retries", 0..=10));
+        let pause = table.whole("retry_pause_ms", 1..=10_000).map(millis);
+        set(&mut retry.pause_most, pause);
+        retry.pause_least = retry.pause_least.min(retry.pause_most);
+        let budget = table.whole("retry_budget_percent", 0..=100);
+        set(&mut retry.budget_percent, budget);
+        let failures = table.whole("breaker_failures", 0..=1000);
+        set(&mut breaker.failures, failures);
+        let open = table.whole("breaker_open_s", 1..=3600).map(seconds);
+        set(&mut breaker.open, open);
+        let most = table.whole("breaker_open_max_s", 1..=3600).map(seconds);
+        if most.is_some_and(|most| most < breaker.open) {
+            let message = "`breaker_open_max_s` is shorter than `breaker_open_s`";
+            let help = format!("write {} or more", breaker.open.as_secs());
+            let place = table_place(node, "breaker_open_max_s");
+            self.notes.at(place, message, help);
+        }
+        breaker.open_most = most.unwrap_or(breaker.open_most.max(breaker.open));
+        let in_flight = table.whole("in_flight", 1..=10_000);
+        set(&mut limit.in_flight, in_flight.map(|most| most as usize));
+        let queue = table.whole("queue", 0..=100_000);
+        set(&mut limit.queue, queue.map(|most| most as usize));
+        let wait = table.whole("queue_wait_ms", 0..=60_000).map(millis);
+        set(&mut limit.wait, wait);
+        stack
     }
 
     fn url(&self, text: &At<Text>) -> Option<Uri> {
@@ -193,6 +232,13 @@ impl Reading<'_> {
                 "the credential is sent without encryption; write https if the service has it",
             );
         }
+    }
+}
+
+/// Takes what is written in the place of the default.
+fn set<T>(default: &mut T, written: Option<T>) {
+    if let Some(written) = written {
+        *default = written;
     }
 }
 

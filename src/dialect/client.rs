@@ -5,7 +5,7 @@
 mod understand;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 
 use super::escape::{self, Style};
 use super::exchange::*;
@@ -50,6 +50,14 @@ impl<'a> Call<'a> {
             ..Scope::new(self.command.slot(), self.arrival, self.app)
         }
     }
+}
+
+/// An upstream's complete reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard<'a> {
+    pub status: StatusCode,
+    pub headers: &'a HeaderMap,
+    pub body: &'a [u8],
 }
 
 /// What an upstream's complete reply says.

@@ -12,8 +12,8 @@ use http::{HeaderName, HeaderValue, Method};
 use super::escape::Style;
 use super::template::{Derive, Root, Shape, Source, Template};
 use crate::model::profile::Order;
-use crate::model::record::Value;
-use crate::model::{Command, Kind, Operation, Profile, Reply, Text};
+use crate::model::record::{Slot as _, Value};
+use crate::model::{Arrival, Command, Kind, Operation, Profile, Reply, Text};
 
 #[derive(Clone, Debug, Default)]
 pub struct Dialect {
@@ -159,6 +159,8 @@ pub struct Exchange {
     pub twin: Option<usize>,
     /// Does the request carry a credential of its own, so that no other is to be sent with it?
     pub own_credential: bool,
+    /// What the request carries of the idempotency key and what stands in for it; empty if it carries none.
+    pub mark: Vec<Source>,
     /// Where in the file it stands, for messages.
     pub place: std::ops::Range<usize>,
 }
@@ -171,7 +173,7 @@ impl Exchange {
         }
     }
 
-    /// Notes what is known once all of its places are: whether the request brings a credential of its own.
+    /// Notes what is known once all of its places are: whether the request brings a credential of its own, and a mark.
     pub fn settled(mut self) -> Exchange {
         let mut placeholders = Vec::new();
         self.parts.placeholders(&mut placeholders);
@@ -183,7 +185,20 @@ impl Exchange {
         self.own_credential = placeholders
             .iter()
             .any(|placeholder| placeholder.source.root == Root::Credential);
+        let mark = placeholders
+            .iter()
+            .find(|placeholder| placeholder.source.is_key())
+            .map(|key| std::iter::once(&key.source).chain(&key.otherwise));
+        self.mark = mark.into_iter().flatten().cloned().collect();
         self
+    }
+
+    /// Does the request, when it is made for this arrival, carry a mark by which the upstream knows a repetition?
+    pub fn is_marked(&self, arrival: &Arrival) -> bool {
+        let said = |source: &Source| {
+            source.root == Root::Arrival && !arrival.get(&source.path).is_absent()
+        };
+        self.mark.iter().any(said)
     }
 
     pub fn at_door(&self, door: usize) -> bool {

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::codec::Codec;
 use super::escape::Style;
 use super::tape::{At, Kind, Tape};
-use crate::model::record::{Slot, Type, Value};
+use crate::model::record::{Slot, Type, Typed as _, Value};
 use crate::model::{App, Arrival, Credential, Details};
 
 /// The shape of a JSON value, a list of pairs, or a text.
@@ -84,6 +84,17 @@ pub struct Source {
     pub root: Root,
     pub path: SmallVec<[u8; 4]>,
     pub kind: Type,
+}
+
+impl Source {
+    /// Is it the key by which one request is known from its repetition?
+    pub fn is_key(&self) -> bool {
+        let Type::Record(arrival) = Arrival::TYPE else {
+            return false;
+        };
+        let key = arrival.field("key").map(|(number, _)| number);
+        self.root == Root::Arrival && key.is_some_and(|key| self.path[..] == [key])
+    }
 }
 
 /// The records that a template can name.

@@ -358,6 +358,7 @@ impl Gateway {
                         at,
                         command,
                         &asked.arrival(),
+                        &asked.envelope.client,
                         &asked.principal.person.id,
                         own,
                     )

@@ -230,6 +230,7 @@ impl Exchange {
             arrival,
             app: Default::default(),
             credential: Default::default(),
+            client: Default::default(),
             command: Command::CheckSession(CheckSession {}),
         };
         Visit {

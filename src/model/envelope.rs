@@ -4,6 +4,7 @@
 //! template can mistake it for a field of a message.
 
 use super::command::Command;
+use super::presence::Presence;
 use super::record::{Secret, Text, Time, record};
 
 record! {
@@ -71,5 +72,7 @@ pub struct Envelope {
     pub arrival: Arrival,
     pub app: App,
     pub credential: Credential,
+    /// Whether the client still waits for what comes of it.
+    pub client: Presence,
     pub command: Command,
 }

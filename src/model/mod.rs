@@ -11,6 +11,7 @@ mod envelope;
 mod fault;
 mod message;
 mod outcome;
+mod presence;
 pub mod profile;
 pub mod record;
 
@@ -21,5 +22,6 @@ pub use envelope::{App, Arrival, Credential, Envelope, SealKeys};
 pub use fault::{Details, Fault, Kind, Origin};
 pub use message::{Channel, Media, Message, Mine, Participant, Person, Window};
 pub use outcome::*;
+pub use presence::Presence;
 pub use profile::Profile;
 pub use record::{Json, Secret, Text, Time};

@@ -5,16 +5,16 @@
 //! out a second one, so there is exactly one per upstream, shared by all threads, and renewed by whoever first finds
 //! that it is gone. Where the configured credential can be sent as it is, it is.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout_at};
 
-use super::{Attempt, Relay, Upstream};
+use super::{Ask, Relay, Upstream};
 use crate::model::{
-    Arrival, Command, Credential, Fault, Kind, OpenSession, Operation, Person, Reply, SealKeys,
-    Secret, SignIn,
+    Command, Credential, Fault, Kind, OpenSession, Operation, Person, Reply, SealKeys, Secret,
+    SignIn,
 };
 
 /// Some services store a fresh session only after they have answered; their own clients wait this long.
@@ -31,39 +31,52 @@ pub struct Granted {
 
 #[derive(Debug, Default)]
 pub struct Grant {
-    state: Mutex<Option<Arc<Granted>>>,
+    granted: RwLock<Option<Arc<Granted>>>,
+    /// Held by whoever signs in.
+    signing_in: Mutex<()>,
 }
 
 impl Grant {
     /// What calls carry, after signing in if need be.
     ///
     /// # Errors
-    /// The upstream does not let us in, or cannot be asked.
-    pub async fn get(
-        &self,
-        relay: &Relay,
-        at: usize,
-        arrival: &Arrival,
-        until: Instant,
-    ) -> Result<Arc<Granted>, Fault> {
-        let mut state = self.state.lock().await;
-        if let Some(granted) = &*state {
-            return Ok(granted.clone());
+    /// The upstream does not let us in, or cannot be asked; or somebody else's asking takes too long.
+    pub(super) async fn get(&self, relay: &Relay, ask: &Ask<'_>) -> Result<Arc<Granted>, Fault> {
+        if let Some(granted) = self.current() {
+            return Ok(granted);
         }
-        let granted = Arc::new(sign_in(relay, at, arrival, until).await?);
-        *state = Some(granted.clone());
+        let turn = match self.signing_in.try_lock() {
+            Ok(turn) => Ok(turn),
+            Err(_) => timeout_at(ask.until, self.signing_in.lock()).await,
+        };
+        let _turn = turn.map_err(|_| {
+            let words = "nothing was sent: signing in at the upstream took too long";
+            Fault::upstream(Kind::Timeout, words)
+        })?;
+        if let Some(granted) = self.current() {
+            return Ok(granted);
+        }
+        let granted = Arc::new(sign_in(relay, ask).await?);
+        *self.granted.write().unwrap_or_else(PoisonError::into_inner) = Some(granted.clone());
         Ok(granted)
     }
 
     /// A grant turned out to be no longer good: the next call gets a new one.
-    pub async fn forget(&self, stale: &Arc<Granted>) {
-        let mut state = self.state.lock().await;
-        if state
+    pub fn forget(&self, stale: &Arc<Granted>) {
+        let mut granted = self.granted.write().unwrap_or_else(PoisonError::into_inner);
+        if granted
             .as_ref()
             .is_some_and(|current| Arc::ptr_eq(current, stale))
         {
-            *state = None;
+            *granted = None;
         }
+    }
+
+    fn current(&self) -> Option<Arc<Granted>> {
+        self.granted
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -84,13 +97,8 @@ impl Upstream {
     }
 }
 
-async fn sign_in(
-    relay: &Relay,
-    at: usize,
-    arrival: &Arrival,
-    until: Instant,
-) -> Result<Granted, Fault> {
-    let upstream = &relay.shared.upstreams[at];
+async fn sign_in(relay: &Relay, ask: &Ask<'_>) -> Result<Granted, Fault> {
+    let upstream = &relay.shared.upstreams[ask.at];
     let dialect = relay.dialect(upstream);
     let mut granted = Granted {
         credential: upstream.config.credential.clone(),
@@ -101,7 +109,7 @@ async fn sign_in(
         person: Person::default(),
     };
     if dialect.calls(Operation::OpenSession) {
-        open_session(relay, at, arrival, until, &mut granted).await?;
+        open_session(relay, ask, &mut granted).await?;
     } else if !upstream.must_sign_in() {
         return Ok(granted);
     }
@@ -109,15 +117,8 @@ async fn sign_in(
         return Ok(granted);
     }
     let command = Command::SignIn(SignIn::default());
-    let attempt = Attempt {
-        at,
-        command: &command,
-        arrival,
-        credential: &granted.credential,
-        keys: &granted.keys,
-        until,
-    };
-    if let Reply::Session(session) = relay.attempt(&attempt).await.map_err(refused)? {
+    let delivery = ask.with(&command, &granted.credential, &granted.keys);
+    if let Reply::Session(session) = relay.deliver(&delivery).await.map_err(refused)? {
         if !session.token.is_empty() {
             granted.credential.token = Secret(session.token);
         }
@@ -126,14 +127,8 @@ async fn sign_in(
     Ok(granted)
 }
 
-async fn open_session(
-    relay: &Relay,
-    at: usize,
-    arrival: &Arrival,
-    until: Instant,
-    granted: &mut Granted,
-) -> Result<(), Fault> {
-    let version = relay.shared.upstreams[at].config.app.version.clone();
+async fn open_session(relay: &Relay, ask: &Ask<'_>, granted: &mut Granted) -> Result<(), Fault> {
+    let version = relay.shared.upstreams[ask.at].config.app.version.clone();
     let mut open = OpenSession {
         version,
         ..OpenSession::default()
@@ -144,15 +139,8 @@ async fn open_session(
         granted.keys.session = Secret(open.key.clone());
     }
     let command = Command::OpenSession(open);
-    let attempt = Attempt {
-        at,
-        command: &command,
-        arrival,
-        credential: &granted.credential,
-        keys: &granted.keys,
-        until,
-    };
-    if let Reply::Session(session) = relay.attempt(&attempt).await.map_err(refused)? {
+    let delivery = ask.with(&command, &granted.credential, &granted.keys);
+    if let Reply::Session(session) = relay.deliver(&delivery).await.map_err(refused)? {
         if session.fresh == Some(true) {
             sleep(FRESH_PAUSE).await;
         }
@@ -168,11 +156,6 @@ fn refused(fault: Fault) -> Fault {
             Kind::Unavailable,
             format!("the upstream does not let Sabir in: {fault}"),
         ),
-        // Signing in may be tried again; nothing that the client asked for has been sent.
-        Kind::OutcomeUnknown => Fault {
-            kind: Kind::Unavailable,
-            ..fault
-        },
         _ => fault,
     }
 }

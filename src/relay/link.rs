@@ -119,6 +119,11 @@ impl Link {
         age < idle && self.sender.is_ready() && (age < FRESH || self.line.silent())
     }
 
+    /// Has it been idle for so long?
+    pub fn is_old(&self, idle: Duration) -> bool {
+        self.parked.elapsed() >= idle
+    }
+
     async fn head(
         &mut self,
         request: Request<Full<Bytes>>,

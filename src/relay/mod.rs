@@ -1,24 +1,29 @@
 //! The way out: a command is carried out by the chat service that the route chose.
 //!
-//! That is `local`, or an upstream that is called in its own dialect. Each attempt at an upstream ends in a class that
-//! is exact about whether anything was sent, and that decides what the client is told. This part decides neither who
-//! may ask nor where to; it knows dialects only through their mappings. After `route`, and the last stage of the
-//! journey out.
+//! That is `local`, or an upstream that is called in its own dialect: a grant says with which credential, a delivery
+//! says the command, a stack keeps the attempts in bounds, and the upstream's client makes them. This part decides
+//! neither who may ask nor where to; it knows dialects only through their mappings. After `route`, and the last stage
+//! of the journey out.
 
+pub mod breaker;
+mod deliver;
 mod grant;
 mod ids;
 mod journal;
+pub mod limit;
 mod link;
 mod local;
 mod overlay;
 mod page;
+pub mod retry;
+mod retry_after;
+pub mod stack;
 pub mod upstream;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use http_body_util::Full;
 use tokio::time::Instant;
 
 pub use grant::Granted;
@@ -29,15 +34,16 @@ pub use page::page;
 
 pub use crate::store::NativeKind;
 
-use crate::dialect::client::{Call, Understood, Unsayable};
-use crate::dialect::{Dialect, exchange::SealKey};
-use crate::metrics::{Class, Metrics};
+use crate::dialect::Dialect;
+use crate::metrics::Metrics;
 use crate::model::{
-    App, Arrival, Command, Credential, Credit, Effect, Fault, Kind, Message, Operation, Outcome,
-    Person, Reply, SealKeys, Secret, Text,
+    App, Arrival, Command, Credential, Credit, Fault, Kind, Message, Outcome, Person, Presence,
+    Reply, SealKeys, Secret, Text,
 };
+use deliver::Delivery;
 use grant::Grant;
-use upstream::{BadBase, Client, Failure};
+use stack::Stack;
+use upstream::{BadBase, Client};
 
 /// How one upstream is called.
 #[derive(Clone, Debug)]
@@ -50,13 +56,16 @@ pub struct Config {
     pub app: App,
     pub app_secret: Secret,
     pub credit: Option<Credit>,
+    /// For a command as a whole: signing in, waiting for a place and retries included.
     pub deadline: Duration,
+    pub stack: stack::Config,
     pub client: upstream::Config,
 }
 
 /// An upstream, shared by all threads.
 pub struct Upstream {
     pub config: Config,
+    stack: Stack,
     grant: Grant,
     /// Who Sabir is there, once that was seen.
     own: RwLock<Person>,
@@ -65,11 +74,10 @@ pub struct Upstream {
 /// What all threads share.
 pub struct Shared {
     pub dialects: Arc<[Dialect]>,
-    pub upstreams: Vec<Upstream>,
+    pub upstreams: Vec<Arc<Upstream>>,
     by_name: HashMap<Text, usize>,
     pub local: Local,
     pub ids: Ids,
-    pub metrics: Arc<Metrics>,
 }
 
 impl Shared {
@@ -78,7 +86,7 @@ impl Shared {
         upstreams: Vec<Config>,
         local: Local,
         ids: Ids,
-        metrics: Arc<Metrics>,
+        metrics: &Metrics,
     ) -> Shared {
         let by_name = upstreams
             .iter()
@@ -87,11 +95,7 @@ impl Shared {
             .collect();
         let upstreams = upstreams
             .into_iter()
-            .map(|config| Upstream {
-                config,
-                grant: Grant::default(),
-                own: RwLock::default(),
-            })
+            .map(|config| Arc::new(Upstream::new(config, metrics)))
             .collect();
         Shared {
             dialects,
@@ -99,7 +103,6 @@ impl Shared {
             by_name,
             local,
             ids,
-            metrics,
         }
     }
 
@@ -119,21 +122,12 @@ pub struct Relay {
 struct Ask<'a> {
     at: usize,
     arrival: &'a Arrival,
+    client: &'a Presence,
     /// The person whose own state of things is shown, by its id.
     viewer: &'a str,
     /// The caller's own credential there.
     own: Option<&'a Credential>,
     until: Instant,
-}
-
-/// One call of an upstream.
-pub struct Attempt<'a> {
-    pub at: usize,
-    pub command: &'a Command,
-    pub arrival: &'a Arrival,
-    pub credential: &'a Credential,
-    pub keys: &'a SealKeys,
-    pub until: Instant,
 }
 
 impl Relay {
@@ -158,6 +152,7 @@ impl Relay {
         at: usize,
         mut command: Command,
         arrival: &Arrival,
+        client: &Presence,
         viewer: &str,
         own: Option<&Credential>,
     ) -> Outcome {
@@ -166,6 +161,7 @@ impl Relay {
         let ask = Ask {
             at,
             arrival,
+            client,
             viewer,
             own,
             until,
@@ -191,98 +187,24 @@ impl Relay {
 
     /// Calls with what the grant gives, and once more if the upstream has forgotten us: it understood and did nothing.
     async fn granted(&self, ask: &Ask<'_>, command: &Command) -> Outcome {
-        let Ask {
-            at, arrival, until, ..
-        } = *ask;
-        let upstream = &self.shared.upstreams[at];
-        if let Some(credential) = ask.own {
-            let keys = SealKeys::default();
+        let upstream = &self.shared.upstreams[ask.at];
+        if let Some(own) = ask.own {
             return self
-                .attempt(&Attempt {
-                    at,
-                    command,
-                    arrival,
-                    credential,
-                    keys: &keys,
-                    until,
-                })
+                .deliver(&ask.with(command, own, &SealKeys::default()))
                 .await;
         }
-        let granted = upstream.grant.get(self, at, arrival, until).await?;
+        let granted = upstream.grant.get(self, ask).await?;
         upstream.learn(&granted.person);
-        let attempt = Attempt {
-            at,
-            command,
-            arrival,
-            credential: &granted.credential,
-            keys: &granted.keys,
-            until,
-        };
-        match self.attempt(&attempt).await {
+        let delivery = ask.with(command, &granted.credential, &granted.keys);
+        match self.deliver(&delivery).await {
             Err(fault) if fault.kind.is(Kind::Unauthenticated) && upstream.renewable(self) => {
-                upstream.grant.forget(&granted).await;
-                let granted = upstream.grant.get(self, at, arrival, until).await?;
-                let credential = &granted.credential;
-                let attempt = Attempt {
-                    at,
-                    command,
-                    arrival,
-                    credential,
-                    keys: &granted.keys,
-                    until,
-                };
-                self.attempt(&attempt).await.map_err(ours)
+                upstream.grant.forget(&granted);
+                let granted = upstream.grant.get(self, ask).await?;
+                let delivery = ask.with(command, &granted.credential, &granted.keys);
+                self.deliver(&delivery).await.map_err(ours)
             }
             outcome => outcome.map_err(ours),
         }
-    }
-
-    /// One attempt, and what it came to.
-    async fn attempt(&self, attempt: &Attempt<'_>) -> Outcome {
-        let upstream = &self.shared.upstreams[attempt.at];
-        let dialect = self.dialect(upstream);
-        let call = Call {
-            door: upstream.config.door,
-            command: attempt.command,
-            arrival: attempt.arrival,
-            app: &upstream.config.app,
-            credential: attempt.credential,
-        };
-        let outgoing = dialect.encode(&call).map_err(unsayable)?;
-        let request = outgoing.request.map(Full::new);
-        let (class, outcome) = match self.clients[attempt.at].call(request, attempt.until).await {
-            Ok(reply) => {
-                let seal = dialect
-                    .doors
-                    .get(call.door)
-                    .and_then(|door| door.seal.as_ref());
-                let key = dialect.exchanges[outgoing.exchange].seal;
-                let sealed = seal.and_then(|seal| reply.headers().get(&seal.header)?.to_str().ok());
-                match dialect.understand(outgoing.exchange, &call, reply.status(), reply.body()) {
-                    Understood::Done(_)
-                        if seal.is_some() && !genuine(attempt.keys, key, reply.body(), sealed) =>
-                    {
-                        unclear(
-                            attempt.command,
-                            "the reply's seal is wrong or missing".into(),
-                        )
-                    }
-                    Understood::Done(reply) => (Class::Done, Ok(reply)),
-                    Understood::Rejected(fault) => (Class::Rejected, Err(fault)),
-                    Understood::Unclear(why) => unclear(attempt.command, why),
-                }
-            }
-            Err(Failure::NotSent(why)) => (
-                Class::NotSent,
-                Err(Fault::upstream(
-                    Kind::Unavailable,
-                    format!("nothing was sent: {why}"),
-                )),
-            ),
-            Err(Failure::Unknown(why)) => unclear(attempt.command, why.to_string()),
-        };
-        self.shared.metrics.attempted(attempt.at, class);
-        outcome
     }
 
     /// Names the author in each text that Sabir's own credential speaks.
@@ -341,7 +263,35 @@ impl Relay {
     }
 }
 
+impl<'a> Ask<'a> {
+    fn with(
+        &self,
+        command: &'a Command,
+        credential: &'a Credential,
+        keys: &'a SealKeys,
+    ) -> Delivery<'a> {
+        Delivery {
+            at: self.at,
+            command,
+            arrival: self.arrival,
+            client: self.client,
+            credential,
+            keys,
+            until: self.until,
+        }
+    }
+}
+
 impl Upstream {
+    fn new(config: Config, metrics: &Metrics) -> Upstream {
+        Upstream {
+            stack: Stack::new(config.stack.clone(), metrics.upstream(&config.name)),
+            grant: Grant::default(),
+            own: RwLock::default(),
+            config,
+        }
+    }
+
     /// Remembers who Sabir is at this upstream.
     fn learn(&self, person: &Person) {
         let known = |own: &Person| own.id == person.id && own.name == person.name;
@@ -361,22 +311,6 @@ impl Upstream {
     }
 }
 
-/// Where no secret is configured, nothing can be verified.
-fn genuine(keys: &SealKeys, key: SealKey, body: &[u8], seal: Option<&str>) -> bool {
-    keys.application.0.is_empty()
-        || key == SealKey::None
-        || seal.is_some_and(|seal| keys.verify(key, body, seal))
-}
-
-/// It may have happened. A read that may have happened has simply failed.
-fn unclear(command: &Command, why: String) -> (Class, Outcome) {
-    let kind = match command.operation().effect() {
-        Effect::Write => Kind::OutcomeUnknown,
-        Effect::Read | Effect::Session => Kind::Unavailable,
-    };
-    (Class::Unknown, Err(Fault::upstream(kind, why)))
-}
-
 /// The caller proved who it is; that our credential is not good is ours to mend, not the caller's.
 fn ours(fault: Fault) -> Fault {
     if fault.kind.is(Kind::Unauthenticated) {
@@ -386,17 +320,4 @@ fn ours(fault: Fault) -> Fault {
         );
     }
     fault
-}
-
-fn unsayable(why: Unsayable) -> Fault {
-    let words = match why {
-        Unsayable::Operation(operation) => {
-            format!("the upstream has no {}", Operation::name(operation))
-        }
-        Unsayable::Field(field) => {
-            format!("the upstream needs {field}, which this request does not have")
-        }
-        Unsayable::Place(why) => return Fault::client(Kind::Field, why),
-    };
-    Fault::client(Kind::Unsupported, words)
 }

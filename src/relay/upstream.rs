@@ -29,7 +29,7 @@ pub struct Config {
     pub connect_ms: u64,
     /// Below the five seconds after which common servers close an idle connection.
     pub pool_idle_ms: u64,
-    /// Idle connections kept, on this thread.
+    /// Idle connections kept, on this thread; they go when they have been idle for too long.
     pub pool_size: usize,
     pub reply_bytes: usize,
     pub head_bytes: usize,
@@ -222,6 +222,10 @@ impl Client {
         let mut idle = self.idle.borrow_mut();
         if link.park() && idle.len() < self.pool_size {
             idle.push(link);
+        }
+        // One that lies at the bottom is not taken before all others are: somebody must look whether it is still good.
+        if idle.first().is_some_and(|link| link.is_old(self.pool_idle)) {
+            idle.remove(0);
         }
     }
 

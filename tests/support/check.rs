@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use sabir::dialect::Dialect;
-use sabir::dialect::client::{Call, Understood};
+use sabir::dialect::client::{Call, Heard, Understood};
 use sabir::dialect::directory::{Directory, Found};
 use sabir::dialect::server::{Ask, Told};
 use sabir::dialect::wire::Incoming;
@@ -238,7 +238,12 @@ fn check_client(
         return Ok(());
     };
     let status = StatusCode::from_u16(reply.status()).map_err(|why| why.to_string())?;
-    let got = dialect.understand(outgoing.exchange, &call, status, reply.body.as_bytes());
+    let heard = Heard {
+        status,
+        headers: &reply.headers,
+        body: reply.body.as_bytes(),
+    };
+    let got = dialect.understand(outgoing.exchange, &call, &heard);
     match (got, wanted) {
         (Understood::Done(got), Ok(wanted)) => {
             let schema = command.operation().reply_schema();
@@ -253,7 +258,12 @@ fn check_client(
             same_lines("outcome", &wanted, &got)
         }
         (Understood::Rejected(got), Err(wanted)) => {
-            same("fault's kind", wanted.kind.name(), got.kind.name())
+            same("fault's kind", wanted.kind.name(), got.kind.name())?;
+            let wait = |fault: &Fault| fault.details.retry_after.map(|wait| wait.to_string());
+            let wanted = wait(wanted).unwrap_or_default();
+            // What the reply says besides, a case need not list.
+            let got = wait(&got).filter(|_| !wanted.is_empty());
+            same("fault's time to wait", &wanted, &got.unwrap_or_default())
         }
         (Understood::Unclear(_), Err(wanted)) if wanted.kind == Kind::OutcomeUnknown => Ok(()),
         (got, wanted) => Err(format!("outcome\n wanted {wanted:?}\n got    {got:?}")),

@@ -5,7 +5,7 @@
 
 use http::StatusCode;
 
-use super::{Call, Understood};
+use super::{Call, Heard, Understood};
 use crate::dialect::exchange::*;
 use crate::dialect::read::{Field, Fit, Reader, anything_of, matches};
 use crate::dialect::tape::Tape;
@@ -17,13 +17,8 @@ use crate::model::{
 
 impl Dialect {
     /// Understands an upstream's complete reply to an exchange.
-    pub fn understand(
-        &self,
-        index: usize,
-        call: &Call<'_>,
-        status: StatusCode,
-        body: &[u8],
-    ) -> Understood {
+    pub fn understand(&self, index: usize, call: &Call<'_>, heard: &Heard<'_>) -> Understood {
+        let Heard { status, body, .. } = *heard;
         let Some(exchange) = self.exchanges.get(index) else {
             return Understood::Unclear("no such exchange".into());
         };
@@ -49,7 +44,7 @@ impl Dialect {
         if good && let Some(reply) = self.understand_success(exchange, call, field) {
             return Understood::Done(reply);
         }
-        match self.understand_fault(exchange, call, status, body) {
+        match self.understand_fault(exchange, call, heard) {
             Some(fault) => Understood::Rejected(fault),
             None => Understood::Unclear(format!(
                 "a reply that this dialect does not have, with status {status}"
@@ -89,9 +84,9 @@ impl Dialect {
         &self,
         exchange: &Exchange,
         call: &Call<'_>,
-        status: StatusCode,
-        body: &[u8],
+        heard: &Heard<'_>,
     ) -> Option<Fault> {
+        let Heard { status, body, .. } = *heard;
         let json = Tape::json(body).ok();
         let text = std::str::from_utf8(body).ok().map(Tape::of_text);
         let on = exchange.operation();
@@ -134,12 +129,17 @@ impl Dialect {
             ReplyBody::Text(_) => (text.as_ref().and_then(Tape::root), true),
             _ => (json.as_ref().and_then(Tape::root), false),
         };
+        let mut nothing = crate::model::Done::default();
+        let mut target = Target {
+            fault: &mut details,
+            ..spare.target(&mut nothing)
+        };
+        for header in &form.header {
+            let value = heard.headers.get(&header.name);
+            let value = value.and_then(|value| value.to_str().ok());
+            let _ = reader.place(&header.template, value, &mut target);
+        }
         if let ReplyBody::Json(template) | ReplyBody::Text(template) = &form.body {
-            let mut nothing = crate::model::Done::default();
-            let mut target = Target {
-                fault: &mut details,
-                ..spare.target(&mut nothing)
-            };
             let _ = reader.read(template, field.map(|at| Field { at, textual }), &mut target);
         }
         Some(Fault {

@@ -84,6 +84,7 @@ impl Loader<'_> {
             constants: Vec::new(),
             twin: None,
             own_credential: false,
+            mark: Vec::new(),
             place,
         };
         exchange.constants = super::overlap::constants(&exchange);
@@ -177,14 +178,15 @@ impl Loader<'_> {
         let exact = before + path.len() + 2 == line.len();
         let mut segments = Vec::new();
         let mut at = before;
-        for segment in path.split('/') {
+        let parts = parts(path);
+        for segment in &parts {
             // As wide as if the segment had quotes of its own, so that what is wrong in it can be marked.
             let span = line.start + at..line.start + at + segment.len() + 2;
             let span = if exact { span } else { line.clone() };
             at += segment.len() + 1;
             segments.push(self.segment(segment, span, names));
         }
-        if segments.len() > 2 && path.split('/').skip(1).any(str::is_empty) {
+        if segments.len() > 2 && parts.iter().skip(1).any(|part| part.is_empty()) {
             self.problems.at(
                 line,
                 "a path has no empty segments",
@@ -345,4 +347,14 @@ impl Loader<'_> {
             })
             .collect()
     }
+}
+
+/// What stands between the slashes of a path; one within a placeholder stands between two fields and parts nothing.
+fn parts(path: &str) -> Vec<&str> {
+    let mut inside = false;
+    path.split(|char| {
+        inside = (inside || char == '{') && char != '}';
+        char == '/' && !inside
+    })
+    .collect()
 }

@@ -213,6 +213,7 @@ impl Loader<'_> {
             constants: Vec::new(),
             twin: None,
             own_credential: false,
+            mark: Vec::new(),
             place,
         }
     }
