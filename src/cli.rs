@@ -93,7 +93,11 @@ fn run(arguments: &Arguments) -> Result<()> {
         .map(|dialect| dialect.name.as_str())
         .collect();
     let config = draft.read(&names)?;
-    for warning in &config.warnings {
+    for warning in config
+        .warnings
+        .iter()
+        .chain(&app::expiry_warning(&config.listen))
+    {
         eprintln!("warning: {warning}");
     }
     match arguments.asked.as_ref().unwrap_or(&Asked::Serve) {
@@ -129,16 +133,14 @@ fn serve(config: &Config, dialects: Vec<Dialect>) -> Result<()> {
     };
     let running = app::start(config, dialects)?;
     let mut out = std::io::stdout().lock();
+    let scheme = if running.tls { "https" } else { "http" };
+    let url = format!("{scheme}://{}", running.public);
     writeln!(
         out,
-        "Sabir is listening at http://{} (operator: http://{})",
-        running.public, running.admin
+        "Sabir is listening at {url} (operator: http://{})",
+        running.admin
     )?;
-    write!(
-        out,
-        "{}",
-        examples.replace("{url}", &format!("http://{}", running.public))
-    )?;
+    write!(out, "{}", examples.replace("{url}", &url))?;
     out.flush()?;
     drop(out);
     until_told_to_stop()?;

@@ -11,6 +11,7 @@ pub mod diagnose;
 pub mod admin;
 pub mod alarm;
 pub mod ingress;
+pub mod tls;
 
 pub mod dialect;
 pub mod model;

@@ -2,10 +2,14 @@
 //!
 //! Also what the command line says, and that the program ends as it was asked to.
 
+mod support;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+
+use support::authority::Authority;
 
 const SABIR: &str = env!("CARGO_BIN_EXE_sabir");
 
@@ -175,6 +179,23 @@ fn what_one_command_sends_another_lists() {
         "{nowhere:?}"
     );
     assert_eq!(nowhere.status.code(), Some(1));
+}
+
+#[test]
+fn a_certificate_that_has_ended_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let tls = "[listen]\ntls = { certificate = \"door.pem\", key = \"door.key\" }\n";
+    std::fs::write(folder.path().join("sabir.toml"), tls).unwrap();
+    for (year, told) in [(2020, "has expired at 2020-01-01T"), (2100, "")] {
+        let pair = authority.sign_until("sabir.test", year);
+        pair.write(folder.path(), "door");
+        let check = sabir(folder.path(), &["check"]);
+        let said = String::from_utf8_lossy(&check.stderr).into_owned();
+        assert!(check.status.success(), "{said}");
+        assert_eq!(said.contains("expire"), !told.is_empty(), "{said}");
+        assert!(said.contains(told), "{said}");
+    }
 }
 
 #[test]

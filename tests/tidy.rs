@@ -15,6 +15,7 @@ use support::words::{holds, wire_words};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("alarm", &[]),
     ("diagnose", &[]),
+    ("tls", &[]),
     ("model", &[]),
     ("metrics", &["model"]),
     ("dialect", &["model", "diagnose"]),
@@ -39,7 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     // The types of people are `auth`'s part of the configuration.
     (
         "config",
-        &["model", "diagnose", "route", "auth", "*::Config"],
+        &["model", "diagnose", "route", "auth", "tls", "*::Config"],
     ),
     ("app", &["*"]),
     ("cli", &["app", "config", "dialect", "migrate", "store"]),

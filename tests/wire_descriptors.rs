@@ -63,7 +63,7 @@ fn no_descriptor_left_means_waiting_and_not_spinning() {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             started.send(()).unwrap();
             gone.recv().unwrap();
-            serve(listener, &Config::default(), Rc::new(Salam), stopped).await;
+            serve(listener, &Config::default(), None, Rc::new(Salam), stopped).await;
         });
     });
     runs.recv().unwrap();

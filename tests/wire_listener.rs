@@ -120,7 +120,7 @@ impl Door {
                 .unwrap();
             LocalSet::new().block_on(&runtime, async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                serve(listener, &config, Rc::new(handler()), stopped).await;
+                serve(listener, &config, None, Rc::new(handler()), stopped).await;
             });
         });
         Door {
@@ -371,7 +371,9 @@ fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
 
 #[test]
 fn silence_is_measured_against_what_is_waited_for() {
-    let door = Door::open(|config| (config.header_s, config.idle_s) = (1, 2));
+    let door = Door::open(|config| {
+        (config.first_byte_s, config.header_s, config.idle_s) = (1, 1, 2);
+    });
     // Says nothing.
     let start = Instant::now();
     assert_eq!(door.say(""), "");
@@ -429,6 +431,26 @@ fn silence_is_measured_against_what_is_waited_for() {
         "{:?}",
         start.elapsed()
     );
+}
+
+#[test]
+fn a_first_byte_is_waited_for_apart_from_a_head_and_from_the_next_request() {
+    let door = Door::open(|config| {
+        (config.first_byte_s, config.header_s, config.idle_s) = (2, 1, 1);
+    });
+    let start = Instant::now();
+    let mut silent = door.connect();
+    let mut dawdler = door.connect();
+    dawdler.write_all(b"G").unwrap();
+    assert!(rest(&mut dawdler).starts_with("HTTP/1.1 408 "));
+    assert!((900..9_000).contains(&start.elapsed().as_millis()));
+    let mut idle = door.connect();
+    idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    one(&mut idle);
+    assert_eq!(rest(&mut silent), "");
+    assert!((1900..9_000).contains(&start.elapsed().as_millis()));
+    assert_eq!(rest(&mut idle), "");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! only what was decided at start, the store and the sessions. The operator's door has a thread of its own, so that it
 //! answers when the others are busy.
 
+mod certificates;
+mod descriptors;
 pub mod operate;
 
 use std::net::{SocketAddr, TcpListener};
@@ -14,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use rustls::ServerConfig;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
@@ -30,6 +33,9 @@ use crate::metrics::Metrics;
 use crate::relay::{self, Ids, Local, Relay, Shared, upstream};
 use crate::route::{RouteRule, Routes};
 use crate::store::{Health, Sqlite, Store};
+
+/// Connections of operators at once; they do not count as clients.
+const OPERATORS: usize = 64;
 
 /// Compiles the built-in mappings and those of a folder, which replace built-in ones of the same name.
 ///
@@ -99,6 +105,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
 }
 
+pub use certificates::expiry_warning;
+
 /// Builds the parts.
 ///
 /// # Errors
@@ -159,7 +167,7 @@ pub async fn build_on(
             .map(|dialect| config.listen.hosts.get(&dialect.name).cloned())
             .collect(),
         metrics: metrics.clone(),
-        body_bytes: listener::Config::default().body_bytes,
+        body_bytes: config.listen.limits.body_bytes,
         dialects,
     });
     Ok(Parts {
@@ -239,6 +247,8 @@ fn called(upstream: &Upstream, dialects: &[Dialect]) -> Result<relay::Config> {
 pub struct Running {
     pub public: SocketAddr,
     pub admin: SocketAddr,
+    /// Is TLS spoken at the public door?
+    pub tls: bool,
     ready: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
@@ -253,6 +263,7 @@ pub fn start(config: &Config, dialects: Vec<Dialect>) -> Result<Running> {
     let starting = Builder::new_current_thread().enable_all().build()?;
     let parts = starting.block_on(build(config, dialects))?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let secured = certificates::open(&config.listen)?;
     let publics = listener::bind_each(config.listen.public, cores)
         .with_context(|| format!("cannot listen at {}", config.listen.public))?;
     let admin = listener::bind(config.listen.admin)
@@ -267,20 +278,55 @@ pub fn start(config: &Config, dialects: Vec<Dialect>) -> Result<Running> {
         admin: admin.local_addr()?,
         ready: ready.clone(),
         stop,
+        tls: secured.is_some(),
         threads: Vec::new(),
         store: parts.store.clone(),
     };
-    let limits = listener::Config::default();
-    let limits = listener::Config {
-        connections: limits.connections / cores.max(1),
-        ..limits
+    let tls = secured.as_ref().map(|secured| secured.acceptor.clone());
+    running.threads = serve_clients(config, &parts, publics, tls, &stopped)?;
+    let store = parts.store.clone();
+    let healthy = move || store.health() == Health::Ok;
+    let door = Admin {
+        ready: ready.clone(),
+        store_healthy: Arc::new(healthy),
+        metrics: parts.metrics.clone(),
     };
-    for (number, socket) in publics.into_iter().enumerate() {
-        let (rules, shared, doors) = (
-            parts.rules.clone(),
-            parts.shared.clone(),
-            parts.doors.clone(),
-        );
+    running.threads.push(serve(
+        "admin".into(),
+        admin,
+        listener::Config {
+            connections: OPERATORS,
+            ..listener::Config::default()
+        },
+        None,
+        || {
+            if let Some(secured) = secured {
+                tokio::task::spawn_local(secured.keep_fresh());
+            }
+            Ok(door)
+        },
+        stopped,
+    )?);
+    ready.store(true, Ordering::Release);
+    Ok(running)
+}
+
+/// Runs the public door, with a thread for each of its sockets.
+fn serve_clients(
+    config: &Config,
+    parts: &Parts,
+    sockets: Vec<TcpListener>,
+    tls: Option<Arc<ServerConfig>>,
+    stopped: &watch::Receiver<bool>,
+) -> Result<Vec<JoinHandle<()>>> {
+    let limits = &config.listen.limits;
+    let limits = listener::Config {
+        connections: descriptors::bearable(limits.connections).div_ceil(sockets.len()),
+        ..limits.clone()
+    };
+    let threads = sockets.into_iter().enumerate().map(|(number, socket)| {
+        let (rules, shared) = (parts.rules.clone(), parts.shared.clone());
+        let doors = parts.doors.clone();
         let make = move || {
             let gateway = Gateway {
                 rules,
@@ -292,30 +338,17 @@ pub fn start(config: &Config, dialects: Vec<Dialect>) -> Result<Running> {
                 plans: Default::default(),
             })
         };
-        running.threads.push(serve(
-            format!("public-{number}"),
+        let name = format!("public-{number}");
+        serve(
+            name,
             socket,
             limits.clone(),
+            tls.clone(),
             make,
             stopped.clone(),
-        )?);
-    }
-    let store = parts.store.clone();
-    let healthy = move || store.health() == Health::Ok;
-    let door = Admin {
-        ready: ready.clone(),
-        store_healthy: Arc::new(healthy),
-        metrics: parts.metrics.clone(),
-    };
-    running.threads.push(serve(
-        "admin".into(),
-        admin,
-        listener::Config::default(),
-        || Ok(door),
-        stopped,
-    )?);
-    ready.store(true, Ordering::Release);
-    Ok(running)
+        )
+    });
+    threads.collect()
 }
 
 /// Runs one listener on a thread and a runtime of its own. The handler is made there: its connections cannot move.
@@ -323,6 +356,7 @@ fn serve<H: Handler>(
     name: String,
     socket: TcpListener,
     limits: listener::Config,
+    tls: Option<Arc<ServerConfig>>,
     make: impl FnOnce() -> Result<H> + Send + 'static,
     stopped: watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>> {
@@ -334,7 +368,7 @@ fn serve<H: Handler>(
                 .and_then(|handler| Ok((tokio::net::TcpListener::from_std(socket)?, handler)));
             match ready {
                 Ok((socket, handler)) => {
-                    listener::serve(socket, &limits, Rc::new(handler), stopped).await
+                    listener::serve(socket, &limits, tls, Rc::new(handler), stopped).await
                 }
                 Err(error) => tracing::error!(%error, "the listener cannot run"),
             }

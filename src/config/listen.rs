@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Reading;
 use super::notes::At;
 use super::table::Table;
+use crate::ingress::listener::Config as Limits;
 use crate::model::{Text, lower};
+use crate::tls::server::{BadPair, Certificates, Files};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
@@ -18,6 +21,18 @@ pub struct Listen {
     pub dialects: Offer,
     /// The only host name under which a dialect is served.
     pub hosts: BTreeMap<Text, Text>,
+    /// Nothing: plain HTTP.
+    pub tls: Option<Tls>,
+    /// Its `connections` are those of all threads together.
+    pub limits: Limits,
+}
+
+/// The public door's certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    pub files: Files,
+    /// How often the files are looked at.
+    pub check: Duration,
 }
 
 /// Which of the loaded dialects are served.
@@ -40,6 +55,8 @@ impl Default for Listen {
             admin: SocketAddr::from(([127, 0, 0, 1], 9090)),
             dialects: Offer::All,
             hosts: BTreeMap::new(),
+            tls: None,
+            limits: Limits::default(),
         }
     }
 }
@@ -86,8 +103,46 @@ impl Reading<'_> {
         if let Some(hosts) = table.table("hosts") {
             listen.hosts = self.hosts(hosts);
         }
+        if let Some(tls) = table.table("tls") {
+            listen.tls = self.tls(tls);
+        }
+        if let Some(limits) = table.table("limits") {
+            listen.limits = limits_of(limits);
+        }
         table.close();
         listen
+    }
+
+    /// The files are read here to find what is wrong with them, and once more when the door is opened.
+    fn tls(&self, mut table: Table<'_>) -> Option<Tls> {
+        let help = "write tls = { certificate = \"chain.pem\", key = \"key.pem\" }";
+        let certificate = table.needed("certificate", help);
+        let key = table.needed("key", help);
+        let check = table.whole("check_s", 1..=86_400).unwrap_or(60);
+        table.close();
+        let (certificate, key) = (certificate?, key?);
+        let files = Files {
+            certificate: self.draft.folder.join(certificate.value.as_str()),
+            key: self.draft.folder.join(key.value.as_str()),
+        };
+        if let Err(problem) = Certificates::open(files.clone()) {
+            let (place, help) = match problem {
+                BadPair::Certificate(_) => (
+                    certificate.place,
+                    "it holds the server's certificate first, then those that signed it, as PEM",
+                ),
+                BadPair::Key(_) => (key.place, "it holds the certificate's private key, as PEM"),
+                BadPair::Mismatch => (
+                    key.place,
+                    "they are made together: take both from one place",
+                ),
+            };
+            self.notes.at(place, problem.to_string(), help);
+        }
+        Some(Tls {
+            files,
+            check: Duration::from_secs(check.into()),
+        })
     }
 
     fn address(&self, text: Option<At<Text>>) -> Option<SocketAddr> {
@@ -160,4 +215,33 @@ impl Reading<'_> {
         }
         Some(folder)
     }
+}
+
+fn limits_of(mut table: Table<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let sizes = [
+        (&mut limits.head_bytes, "head_bytes", 1024..=1 << 20),
+        (&mut limits.headers, "headers", 8..=1024),
+        (&mut limits.body_bytes, "body_bytes", 1024..=64 << 20),
+        (&mut limits.connections, "connections", 1..=1_000_000),
+    ];
+    for (limit, key, allowed) in sizes {
+        if let Some(size) = table.whole(key, allowed) {
+            *limit = size as usize;
+        }
+    }
+    let times = [
+        (&mut limits.first_byte_s, "first_byte_s"),
+        (&mut limits.header_s, "header_s"),
+        (&mut limits.body_s, "body_s"),
+        (&mut limits.idle_s, "idle_s"),
+        (&mut limits.drain_s, "drain_s"),
+    ];
+    for (limit, key) in times {
+        if let Some(seconds) = table.whole(key, 1..=3600) {
+            *limit = seconds.into();
+        }
+    }
+    table.close();
+    limits
 }

@@ -21,7 +21,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-pub use listen::{Listen, Offer, StoreConfig};
+pub use listen::{Listen, Offer, StoreConfig, Tls};
 pub use upstream::Upstream;
 
 use crate::auth::{Account, Application};

@@ -1,47 +1,46 @@
-//! The public door: accepts connections, keeps them within limits, and lets them finish when asked to stop.
+//! The public door: accepts connections, keeps their number within limits, and lets them finish when asked to stop.
 //!
-//! One runs on each thread, with a socket of its own; they share nothing. What HTTP/1 leaves open and an attacker
-//! would use (a missing or doubled Host, two lengths, unknown codings) is refused here, before a handler sees it. It
-//! knows no dialect: a refusal is offered to the handler to put into words. Before it stands the network, after it
+//! One runs on each thread, with a socket of its own; they share nothing. What one connection says is `connection`'s.
+//! It knows no dialect: a refusal is offered to the handler to put into words. Before it stands the network, after it
 //! the exchange.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{Method, Request, Response};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 pub use super::body::{Body, BodyError};
+use super::connection::{converse, secure};
 pub use super::screen::Refusal;
-use super::screen::screen;
-use super::wire::{Patience, Vitals, Wire};
+use super::wire::{Patience, Vitals};
 use crate::alarm::Alarm;
 
 /// The limits of one listener.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     pub head_bytes: usize,
     pub headers: usize,
     pub body_bytes: usize,
+    /// From the beginning of a connection to its first request's first byte; a handshake comes before that.
+    pub first_byte_s: u64,
     /// From a head's first byte to its last.
     pub header_s: u64,
     /// From the first look at a body to its end; also how long a client may leave its reply untouched.
@@ -60,6 +59,7 @@ impl Default for Config {
             head_bytes: 16 << 10,
             headers: 64,
             body_bytes: 1 << 20,
+            first_byte_s: 10,
             header_s: 10,
             body_s: 30,
             idle_s: 60,
@@ -113,14 +113,15 @@ pub fn bind_each(address: SocketAddr, threads: usize) -> io::Result<Vec<std::net
 }
 
 /// Serves until `stop` says true or its sender is gone, then lets what is open finish. To be called on a `LocalSet` or
-/// a `LocalRuntime`: each connection is a local task.
+/// a `LocalRuntime`: each connection is a local task. With `tls`, nothing else is spoken at this door.
 pub async fn serve<H: Handler>(
     listener: TcpListener,
     config: &Config,
+    tls: Option<Arc<ServerConfig>>,
     handler: Rc<H>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let floor = Rc::new(Floor::new(config, handler));
+    let floor = Rc::new(Floor::new(config, tls, handler));
     let mut stopped = pin!(stop.wait_for(|stop| *stop));
     loop {
         tokio::select! {
@@ -139,12 +140,13 @@ pub async fn serve<H: Handler>(
 }
 
 /// The connections of one listener.
-struct Floor<H> {
-    handler: Rc<H>,
-    protocol: http1::Builder,
+pub(super) struct Floor<H> {
+    pub handler: Rc<H>,
+    pub http1: http1::Builder,
+    tls: Option<TlsAcceptor>,
     patience: Patience,
-    body_bytes: usize,
-    body_within: Duration,
+    pub body_bytes: usize,
+    pub body_within: Duration,
     connections: usize,
     /// The tasks of open connections, to be woken when it is time to stop.
     open: RefCell<HashMap<u64, Waker>>,
@@ -155,9 +157,9 @@ struct Floor<H> {
 }
 
 impl<H: Handler> Floor<H> {
-    fn new(config: &Config, handler: Rc<H>) -> Floor<H> {
-        let mut protocol = http1::Builder::new();
-        protocol
+    fn new(config: &Config, tls: Option<Arc<ServerConfig>>, handler: Rc<H>) -> Floor<H> {
+        let mut http1 = http1::Builder::new();
+        http1
             .max_header_size(config.head_bytes)
             .max_headers(config.headers)
             .max_buf_size(config.head_bytes.max(64 << 10))
@@ -168,8 +170,10 @@ impl<H: Handler> Floor<H> {
             .writev(false);
         Floor {
             handler,
-            protocol,
+            http1,
+            tls: tls.map(TlsAcceptor::from),
             patience: Patience {
+                first: Duration::from_secs(config.first_byte_s),
                 idle: Duration::from_secs(config.idle_s),
                 head: Duration::from_secs(config.header_s),
                 sending: Duration::from_secs(config.body_s),
@@ -218,7 +222,10 @@ impl<H: Handler> Floor<H> {
             floor: Rc::clone(self),
             id,
         };
-        tokio::task::spawn_local(converse(seat, stream, peer));
+        match &self.tls {
+            None => tokio::task::spawn_local(converse(seat, stream, peer, Vitals::new())),
+            Some(tls) => tokio::task::spawn_local(secure(seat, tls.clone(), stream, peer)),
+        };
     }
 
     fn stop(&self, config: &Config) {
@@ -236,61 +243,31 @@ impl<H: Handler> Floor<H> {
 }
 
 /// A connection's place on the floor, given up when its task ends in whatever way.
-struct Seat<H> {
-    floor: Rc<Floor<H>>,
+pub(super) struct Seat<H> {
+    pub floor: Rc<Floor<H>>,
     id: u64,
 }
 
-impl<H> Drop for Seat<H> {
-    fn drop(&mut self) {
-        self.floor.open.borrow_mut().remove(&self.id);
-        self.floor.left.notify_one();
+impl<H> Seat<H> {
+    /// The task that waits for this is woken when it is time to stop.
+    pub async fn take(&self) {
+        let task = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+        self.floor.open.borrow_mut().insert(self.id, task);
     }
 }
 
-/// Carries one connection from its first byte to its last.
-async fn converse<H: Handler>(seat: Seat<H>, stream: TcpStream, peer: SocketAddr) {
-    let floor = &*seat.floor;
-    let task = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-    floor.open.borrow_mut().insert(seat.id, task);
-
-    let vitals = Vitals::new();
-    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&vitals)));
-    let watched = &*vitals;
-    let service = service_fn(move |request| exchange(floor, watched, peer, request));
-    // One that came while we were stopping is answered once, before anything is said of closing.
-    let mut told = floor.until.get().is_some();
-    let mut protocol = floor.protocol.clone();
-    protocol.keep_alive(!told);
-    let mut connection = pin!(protocol.serve_connection(wire, service).with_upgrades());
-    let mut alarm = Alarm::default();
-    poll_fn(|cx| {
-        loop {
-            if let Poll::Ready(end) = connection.as_mut().poll(cx) {
-                if let Err(error) = end {
-                    debug!(%peer, %error, "connection ended badly");
-                }
-                return Poll::Ready(());
-            }
-            // Only after a poll: a request that is already in the socket is not cut off.
-            if floor.until.get().is_some() && !told {
-                told = true;
-                connection.as_mut().graceful_shutdown();
-                continue;
-            }
-            ready!(floor.poll_overdue(&vitals, &mut alarm, cx));
-            if vitals.cut() {
-                let _ = connection.as_mut().poll(cx);
-            }
-            debug!(%peer, "cut off a connection that was waited for too long");
-            return Poll::Ready(());
-        }
-    })
-    .await
-}
-
 impl<H> Floor<H> {
-    fn poll_overdue(&self, vitals: &Vitals, alarm: &mut Alarm, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn stopping(&self) -> bool {
+        self.until.get().is_some()
+    }
+
+    /// Ready when a connection has been waited for long enough.
+    pub fn poll_overdue(
+        &self,
+        vitals: &Vitals,
+        alarm: &mut Alarm,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let deadline = vitals.deadline(&self.patience);
         match deadline.into_iter().chain(self.until.get()).min() {
             Some(deadline) => alarm.poll_due(cx, deadline),
@@ -299,32 +276,11 @@ impl<H> Floor<H> {
     }
 }
 
-/// One request and its reply.
-async fn exchange<H: Handler>(
-    floor: &Floor<H>,
-    vitals: &Vitals,
-    peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let certain = vitals.begin();
-    let (mut response, last) = match screen(&request, certain) {
-        Ok(()) => {
-            // What follows a chunked body is not followed (see `scan`), so nothing may.
-            let last = request.headers().contains_key(header::TRANSFER_ENCODING);
-            let body = |incoming| Body::new(incoming, floor.body_bytes, floor.body_within);
-            (floor.handler.answer(request.map(body), peer).await, last)
-        }
-        Err(refusal) => {
-            let (method, path) = (request.method(), request.uri().path());
-            (floor.handler.refuse(&refusal, method, path), true)
-        }
-    };
-    if last {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(header::CONNECTION, close);
+impl<H> Drop for Seat<H> {
+    fn drop(&mut self) {
+        self.floor.open.borrow_mut().remove(&self.id);
+        self.floor.left.notify_one();
     }
-    vitals.end();
-    Ok(response)
 }
 
 /// Is it one connection that failed, and not accepting as such?

@@ -13,7 +13,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::scan::Scan;
@@ -29,9 +28,11 @@ const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 39\r\n
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Phase {
-    /// The client, to begin a request.
+    /// The client, to begin its first request; a handshake comes before that.
+    First,
+    /// The client, to begin another request.
     Idle,
-    /// The client, to finish the head of a request (or to begin its first one).
+    /// The client, to finish the head of a request.
     Head,
     /// Ourselves. The handler and the body have deadlines of their own.
     Busy,
@@ -44,6 +45,7 @@ enum Phase {
 /// How long each of them may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
+    pub first: Duration,
     pub idle: Duration,
     pub head: Duration,
     pub sending: Duration,
@@ -67,8 +69,7 @@ impl Vitals {
     pub fn new() -> Arc<Vitals> {
         Arc::new(Vitals {
             born: Instant::now(),
-            // A client that connects and says nothing gets no longer than one that dawdles over its head.
-            phase: AtomicU8::new(Phase::Head as u8),
+            phase: AtomicU8::new(Phase::First as u8),
             since_ms: AtomicU64::new(0),
             in_head: AtomicBool::new(false),
             requests: AtomicU32::new(0),
@@ -94,6 +95,7 @@ impl Vitals {
     pub fn deadline(&self, patience: &Patience) -> Option<Instant> {
         let allowed = match self.phase() {
             Phase::Busy => return None,
+            Phase::First => patience.first,
             Phase::Idle => patience.idle,
             Phase::Head => patience.head,
             Phase::Sending => patience.sending,
@@ -110,7 +112,8 @@ impl Vitals {
     }
 
     fn phase(&self) -> Phase {
-        const PHASES: [Phase; 5] = [
+        const PHASES: [Phase; 6] = [
+            Phase::First,
             Phase::Idle,
             Phase::Head,
             Phase::Busy,
@@ -137,31 +140,31 @@ impl Vitals {
     fn saw(&self, scan: &Scan) {
         self.in_head.store(scan.in_head(), Relaxed);
         self.doubtful.store(scan.doubtful(), Relaxed);
-        if scan.in_head() && self.phase() == Phase::Idle {
+        if scan.in_head() && matches!(self.phase(), Phase::First | Phase::Idle) {
             self.enter(Phase::Head);
         }
     }
 
     fn wrote(&self, pending: bool) {
         match (self.phase(), pending) {
-            (Phase::Idle | Phase::Head, true) => self.enter(Phase::Sending),
+            (Phase::First | Phase::Idle | Phase::Head, true) => self.enter(Phase::Sending),
             (Phase::Sending, false) => self.rest(),
             _ => {}
         }
     }
 }
 
-/// The socket.
-pub(super) struct Wire {
-    stream: TcpStream,
+/// The socket, or the plain side of its TLS.
+pub(super) struct Wire<S> {
+    stream: S,
     scan: Scan,
     vitals: Arc<Vitals>,
     shut: bool,
     lingered: usize,
 }
 
-impl Wire {
-    pub fn new(stream: TcpStream, vitals: Arc<Vitals>) -> Wire {
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub fn new(stream: S, vitals: Arc<Vitals>) -> Wire<S> {
         Wire {
             stream,
             scan: Scan::default(),
@@ -185,7 +188,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -194,7 +197,8 @@ impl AsyncRead for Wire {
         let this = self.get_mut();
         if this.vitals.cut.load(Relaxed) {
             // The socket's buffer is empty between requests, so all of it goes or the peer is beyond telling.
-            let _ = this.stream.try_write(TOO_SLOW);
+            let _ = Pin::new(&mut this.stream).poll_write(cx, TOO_SLOW);
+            let _ = Pin::new(&mut this.stream).poll_flush(cx);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buf.filled().len();
@@ -205,7 +209,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -218,7 +222,11 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        // What TLS has taken is not gone yet.
+        this.vitals.wrote(flushed.is_pending());
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,6 +1,7 @@
 //! What several suites need: cases as files, model records as TOML, source files as tokens.
 #![allow(dead_code, reason = "each suite uses a part of this")]
 
+pub mod authority;
 pub mod case;
 pub mod check;
 pub mod records;

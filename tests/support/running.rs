@@ -72,6 +72,16 @@ impl Sabir {
     }
 }
 
+impl Sabir {
+    /// Stops it, and waits until it has.
+    pub fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+            running.wait().unwrap();
+        }
+    }
+}
+
 impl Drop for Sabir {
     fn drop(&mut self) {
         if let Some(running) = self.running.take() {

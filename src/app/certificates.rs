@@ -1,0 +1,85 @@
+//! The public door's certificate while Sabir runs: shown, read anew when its files change, and told of before it ends.
+//!
+//! A certificate that has ended is still shown: clients then say exactly what is wrong, and a door that does not open
+//! says nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rustls::ServerConfig;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use crate::config::Listen;
+use crate::ingress::arrival;
+use crate::model::Time;
+use crate::tls::server::{Certificates, acceptor};
+
+/// Told of when less than this is left.
+const SOON_S: i64 = 7 * 86_400;
+
+/// The public door's TLS.
+pub struct Secured {
+    pub acceptor: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
+    check: Duration,
+}
+
+/// # Errors
+/// The certificate and its key cannot be used.
+pub fn open(listen: &Listen) -> Result<Option<Secured>> {
+    let Some(tls) = &listen.tls else {
+        return Ok(None);
+    };
+    let certificates = Certificates::open(tls.files.clone()).context("TLS at the public door")?;
+    let certificates = Arc::new(certificates);
+    Ok(Some(Secured {
+        acceptor: acceptor(certificates.clone())?,
+        certificates,
+        check: tls.check,
+    }))
+}
+
+impl Secured {
+    /// Looks at the files again and again, for as long as it is polled.
+    pub async fn keep_fresh(self) {
+        let mut told = None;
+        loop {
+            sleep(self.check).await;
+            match self.certificates.renew() {
+                Ok(true) => info!("another certificate is shown from now on"),
+                Ok(false) => {}
+                Err(error) => {
+                    let error = error.to_string();
+                    if told.as_ref() != Some(&error) {
+                        warn!(%error, "the certificate is not renewed");
+                    }
+                    told = Some(error);
+                    continue;
+                }
+            }
+            told = None;
+        }
+    }
+}
+
+/// What an operator should know of the certificate in these files; nothing while all is well.
+pub fn expiry_warning(listen: &Listen) -> Option<String> {
+    let files = &listen.tls.as_ref()?.files;
+    let expiry = Certificates::open(files.clone()).ok()?.expiry()?;
+    let file = files.certificate.display();
+    told(expiry, arrival::now()).map(|what| format!("the certificate in {file} {what}"))
+}
+
+fn told(expiry: i64, now: Time) -> Option<String> {
+    let left = expiry - now.seconds();
+    let at = jiff::Timestamp::from_second(expiry).map_or(String::new(), |at| at.to_string());
+    if left <= 0 {
+        Some(format!("has expired at {at}: clients will refuse it"))
+    } else if left < SOON_S {
+        Some(format!("expires soon, at {at}"))
+    } else {
+        None
+    }
+}

@@ -1,0 +1,128 @@
+//! One connection of a client, from its first byte to its last.
+//!
+//! What HTTP/1 leaves open and an attacker would use (a missing or doubled Host, two lengths, unknown codings) is
+//! refused here, before a handler sees it, and whoever keeps us waiting is let go. Before it stands the listener, after
+//! it the exchange.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tracing::debug;
+
+use super::body::Body;
+use super::listener::{Floor, Handler, Seat};
+use super::screen::screen;
+use super::wire::{Vitals, Wire};
+use crate::alarm::Alarm;
+
+/// Carries one connection whose first bytes are a handshake, which is no longer waited for than the first request.
+pub(super) async fn secure<H: Handler>(
+    seat: Seat<H>,
+    tls: TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    seat.take().await;
+    let vitals = Vitals::new();
+    let mut alarm = Alarm::default();
+    let mut handshake = pin!(tls.accept(stream));
+    let stream = poll_fn(|cx| {
+        if let Poll::Ready(done) = handshake.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        ready!(seat.floor.poll_overdue(&vitals, &mut alarm, cx));
+        Poll::Ready(None)
+    })
+    .await;
+    match stream {
+        Some(Ok(stream)) => converse(seat, stream, peer, vitals).await,
+        Some(Err(error)) => debug!(%peer, %error, "no handshake"),
+        None => debug!(%peer, "cut off a handshake that was waited for too long"),
+    }
+}
+
+/// Carries one connection from its first byte to its last.
+pub(super) async fn converse<H: Handler, S>(
+    seat: Seat<H>,
+    stream: S,
+    peer: SocketAddr,
+    vitals: Arc<Vitals>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let floor = &*seat.floor;
+    seat.take().await;
+    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&vitals)));
+    let watched = &*vitals;
+    let service = service_fn(move |request| exchange(floor, watched, peer, request));
+    // One that came while we were stopping is answered once, before anything is said of closing.
+    let mut told = floor.stopping();
+    let mut protocol = floor.http1.clone();
+    protocol.keep_alive(!told);
+    let mut connection = pin!(protocol.serve_connection(wire, service).with_upgrades());
+    let mut alarm = Alarm::default();
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(end) = connection.as_mut().poll(cx) {
+                if let Err(error) = end {
+                    debug!(%peer, %error, "connection ended badly");
+                }
+                return Poll::Ready(());
+            }
+            // Only after a poll: a request that is already in the socket is not cut off.
+            if floor.stopping() && !told {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+                continue;
+            }
+            ready!(floor.poll_overdue(&vitals, &mut alarm, cx));
+            if vitals.cut() {
+                let _ = connection.as_mut().poll(cx);
+            }
+            debug!(%peer, "cut off a connection that was waited for too long");
+            return Poll::Ready(());
+        }
+    })
+    .await
+}
+
+/// One request and its reply.
+async fn exchange<H: Handler>(
+    floor: &Floor<H>,
+    vitals: &Vitals,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let certain = vitals.begin();
+    let (mut response, last) = match screen(&request, certain) {
+        Ok(()) => {
+            // What follows a chunked body is not followed (see `scan`), so nothing may.
+            let last = request.headers().contains_key(header::TRANSFER_ENCODING);
+            let body = |incoming| Body::new(incoming, floor.body_bytes, floor.body_within);
+            (floor.handler.answer(request.map(body), peer).await, last)
+        }
+        Err(refusal) => {
+            let (method, path) = (request.method(), request.uri().path());
+            (floor.handler.refuse(&refusal, method, path), true)
+        }
+    };
+    if last {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    vitals.end();
+    Ok(response)
+}

@@ -1,0 +1,213 @@
+//! The public door with TLS: real handshakes, bad ones, slow ones, and a certificate that changes.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::version::TLS12;
+use rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
+use support::authority::{Authority, Secure, connect};
+use support::running::Sabir;
+
+const GET: &[u8] = b"GET /api/chats HTTP/1.1\r\nHost: sabir.test\r\n\r\n";
+
+/// A Sabir with a certificate, and who believes it.
+struct Door {
+    sabir: Sabir,
+    authority: Authority,
+    folder: tempfile::TempDir,
+    client: Arc<ClientConfig>,
+}
+
+impl Door {
+    fn open() -> Door {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::new();
+        authority.sign("sabir.test").write(folder.path(), "door");
+        let path = folder.path().display();
+        let sabir = Sabir::start(&format!(
+            "[listen.tls]\ncertificate = \"{path}/door.pem\"\nkey = \"{path}/door.key\"\ncheck_s = 1\n\
+             [listen.limits]\nfirst_byte_s = 1\nheader_s = 1\nidle_s = 2\n"
+        ));
+        let client = Arc::new(authority.believed(&["http/1.1"]));
+        Door {
+            sabir,
+            authority,
+            folder,
+            client,
+        }
+    }
+
+    fn connect(&self) -> Secure {
+        connect(self.sabir.public, &self.client, "sabir.test")
+    }
+}
+
+/// A reply's head.
+fn head(stream: &mut impl Read) -> String {
+    let mut reply = Vec::new();
+    let mut byte = [0];
+    while !reply.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        reply.push(byte[0]);
+    }
+    String::from_utf8(reply).unwrap()
+}
+
+fn ask(stream: &mut Secure) -> String {
+    stream.write_all(GET).unwrap();
+    let head = head(stream);
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(0, |length| length.parse().unwrap());
+    stream.read_exact(&mut vec![0; length]).unwrap();
+    head
+}
+
+/// How long it takes until the server is gone, and what it said before.
+fn until_gone(stream: &mut impl Read) -> (Duration, Vec<u8>) {
+    let (start, mut said) = (Instant::now(), Vec::new());
+    let _ = stream.read_to_end(&mut said);
+    (start.elapsed(), said)
+}
+
+#[test]
+fn requests_are_answered_over_both_versions_and_sessions_resumed() {
+    let door = Door::open();
+    let mut stream = door.connect();
+    for _ in 0..3 {
+        assert!(ask(&mut stream).starts_with("HTTP/1.1 401 "));
+    }
+    let version = stream.conn.protocol_version();
+    assert_eq!(version, Some(ProtocolVersion::TLSv1_3));
+    assert_eq!(stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+    // Whichever thread gets it, it knows the session.
+    for _ in 0..4 {
+        let mut stream = door.connect();
+        ask(&mut stream);
+        assert_eq!(stream.conn.handshake_kind(), Some(HandshakeKind::Resumed));
+    }
+    let old = door.authority.believed_over(&[&TLS12], &[]);
+    let mut stream = connect(door.sabir.public, &Arc::new(old), "sabir.test");
+    assert!(ask(&mut stream).starts_with("HTTP/1.1 401 "));
+    let version = stream.conn.protocol_version();
+    assert_eq!(version, Some(ProtocolVersion::TLSv1_2));
+}
+
+#[test]
+fn whoever_speaks_something_else_gets_no_reply() {
+    let door = Door::open();
+    let mut plain = TcpStream::connect(door.sabir.public).unwrap();
+    plain.write_all(GET).unwrap();
+    let (_, said) = until_gone(&mut plain);
+    assert!(!said.starts_with(b"HTTP"), "{said:?}");
+    // And without harm to others.
+    let other = Arc::new(door.authority.believed(&["spdy/1"]));
+    let mut stream = connect(door.sabir.public, &other, "sabir.test");
+    assert!(
+        stream
+            .write_all(GET)
+            .and_then(|()| stream.read_exact(&mut [0]))
+            .is_err()
+    );
+    let nobody = Arc::new(Authority::new().believed(&[]));
+    let mut stream = connect(door.sabir.public, &nobody, "sabir.test");
+    assert!(stream.write_all(GET).is_err());
+    assert!(ask(&mut door.connect()).starts_with("HTTP/1.1 401 "));
+}
+
+#[test]
+fn a_handshake_is_waited_for_no_longer_than_a_first_byte() {
+    let door = Door::open();
+    // Nothing; half of a hello; a whole handshake and nothing after it.
+    let mut silent = TcpStream::connect(door.sabir.public).unwrap();
+    let mut half = TcpStream::connect(door.sabir.public).unwrap();
+    half.write_all(&[0x16, 0x03, 0x01, 0x02, 0x00, 0x01])
+        .unwrap();
+    let mut shaken = door.connect();
+    shaken.conn.complete_io(&mut shaken.sock).unwrap();
+    let start = Instant::now();
+    for stream in [&mut silent, &mut half, &mut shaken.sock] {
+        until_gone(stream);
+        assert!((500..9_000).contains(&start.elapsed().as_millis()));
+    }
+}
+
+#[test]
+fn limits_hold_behind_the_handshake() {
+    let door = Door::open();
+    // In a head.
+    let mut stream = door.connect();
+    stream.write_all(b"GET / HT").unwrap();
+    let (took, said) = until_gone(&mut stream);
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
+    assert!((900..9_000).contains(&took.as_millis()), "{took:?}");
+    // Between requests.
+    let mut stream = door.connect();
+    ask(&mut stream);
+    let (took, said) = until_gone(&mut stream);
+    assert!(said.is_empty());
+    assert!((1900..9_000).contains(&took.as_millis()), "{took:?}");
+    // What HTTP forbids.
+    let mut stream = door.connect();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let (_, said) = until_gone(&mut stream);
+    assert!(said.starts_with(b"HTTP/1.1 400 "));
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_and_a_broken_one_is_not() {
+    let door = Door::open();
+    let shown = || {
+        let mut client = door.authority.believed(&[]);
+        client.resumption = rustls::client::Resumption::disabled();
+        let mut stream = connect(door.sabir.public, &Arc::new(client), "sabir.test");
+        ask(&mut stream);
+        let certificates = stream.conn.peer_certificates().unwrap();
+        certificates[0].clone().into_owned()
+    };
+    let mut open = door.connect();
+    ask(&mut open);
+    let first = shown();
+    assert_eq!(first, shown());
+
+    // A certificate without its key, then both.
+    let next = door.authority.sign("sabir.test");
+    let path = door.folder.path().join("door.pem");
+    std::fs::write(&path, next.certificate.pem()).unwrap();
+    std::thread::sleep(Duration::from_millis(1300));
+    assert_eq!(first, shown());
+    ask(&mut open);
+    next.write(door.folder.path(), "door");
+    let start = Instant::now();
+    while shown() == first {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        ask(&mut open);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(&shown(), next.certificate.der());
+    assert!(ask(&mut open).starts_with("HTTP/1.1 401 "));
+}
+
+#[test]
+fn stopping_finishes_what_has_begun() {
+    let mut door = Door::open();
+    let mut open = door.connect();
+    ask(&mut open);
+    let mut begun = door.connect();
+    begun.write_all(&GET[..20]).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    let stopping = std::thread::spawn(move || {
+        door.sabir.stop();
+        door
+    });
+    assert!(until_gone(&mut open).1.is_empty());
+    begun.write_all(&GET[20..]).unwrap();
+    assert!(head(&mut begun).contains("connection: close\r\n"));
+    stopping.join().unwrap();
+}
