@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each suite uses a part of this")]
 
 pub mod authority;
+pub mod bombs;
 pub mod case;
 pub mod check;
 pub mod records;

@@ -34,8 +34,7 @@ impl<'r> Projector<'r> {
 
     /// What the schema says of itself.
     pub(super) fn intro(&mut self, shown: Shown<'r>, node: &'r Node) -> Wrote {
-        self.told = self.told.saturating_sub(1);
-        if self.told == 0 {
+        if !self.run.budget.tell() {
             return Err(self.too_large(node));
         }
         match shown {

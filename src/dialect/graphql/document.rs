@@ -9,9 +9,10 @@ use async_graphql_parser::{Error as ParseError, Pos, parse_query};
 
 use super::Error;
 
-const MAX_BYTES: usize = 65_536;
+/// Bytes of a document.
+pub const MAX_BYTES: usize = 65_536;
 const MAX_DEPTH: usize = 64;
-const MAX_NAMES: usize = 4_000;
+const MAX_TOKENS: usize = 4_000;
 const MAX_DIRECTIVES: usize = 100;
 const MAX_SPREADS: usize = 200;
 const MAX_COLONS: usize = 1_000;
@@ -171,7 +172,7 @@ impl<'t> Scan<'t> {
                     if self.depth > MAX_DEPTH {
                         return self.too_many("nested brackets", MAX_DEPTH);
                     }
-                    self.at += 1;
+                    self.token(1)?;
                 }
                 b'}' | b')' | b']' => {
                     self.depth = self.depth.saturating_sub(1);
@@ -183,13 +184,16 @@ impl<'t> Scan<'t> {
                     self.count(2, "fragment spreads", MAX_SPREADS, 3)?
                 }
                 b'!' | b'$' | b'=' | b'|' => self.at += 1,
-                b'"' => self.string()?,
+                b'"' => {
+                    self.token(0)?;
+                    self.string()?;
+                }
                 b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
-                    self.count(3, "names", MAX_NAMES, 1)?;
+                    self.token(1)?;
                     self.skip(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
                 }
                 b'-' | b'0'..=b'9' => {
-                    self.at += 1;
+                    self.token(1)?;
                     self.skip(|byte| {
                         byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-')
                     });
@@ -206,6 +210,11 @@ impl<'t> Scan<'t> {
             .iter()
             .position(|byte| !belongs(*byte))
             .unwrap_or(rest.len());
+    }
+
+    /// A name, a value or an opening bracket.
+    fn token(&mut self, length: usize) -> Result<(), Failure> {
+        self.count(3, "names, values and brackets", MAX_TOKENS, length)
     }
 
     fn count(
@@ -264,20 +273,23 @@ impl<'t> Scan<'t> {
     fn string(&mut self) -> Result<(), Failure> {
         let (start, bytes) = (self.at, self.text.as_bytes());
         let block = self.text[start..].starts_with("\"\"\"");
-        let failed = self.unreadable();
         let mut at = start + if block { 3 } else { 1 };
         loop {
             match bytes.get(at) {
-                None => return Err(failed),
+                None => return Err(self.unreadable()),
                 Some(b'"') if !block => break at += 1,
                 Some(b'"') if self.text[at..].starts_with("\"\"\"") => break at += 3,
-                Some(b'\n' | b'\r') if !block => return Err(failed),
+                Some(b'\n' | b'\r') if !block => return Err(self.unreadable()),
                 Some(b'\\') if block && self.text[at..].starts_with("\\\"\"\"") => at += 4,
                 Some(b'\\') if !block => at += 2,
                 Some(_) => at += 1,
             }
         }
-        let newlines = bytes[start..at.min(bytes.len())]
+        // A backslash may have stepped over the end, or into a letter.
+        if !self.text.is_char_boundary(at) {
+            return Err(self.unreadable());
+        }
+        let newlines = bytes[start..at]
             .iter()
             .enumerate()
             .filter(|(_, byte)| **byte == b'\n');
@@ -286,11 +298,7 @@ impl<'t> Scan<'t> {
             self.line_start = start + offset + 1;
         }
         self.at = at;
-        if self.text.is_char_boundary(at) {
-            Ok(())
-        } else {
-            Err(failed)
-        }
+        Ok(())
     }
 
     /// The text with Absinthe's blanks as blanks of the specification. They are one byte each: no place moves.
@@ -316,10 +324,10 @@ impl<'t> Scan<'t> {
 
     /// The first token at or behind a place.
     fn token_from(&mut self, from: Pos) -> (usize, Pos) {
+        let from = offset(self.text, from);
         while let Some(byte) = self.next_token() {
-            let here = self.place();
-            if (here.line, here.column) >= (from.line, from.column) {
-                return (self.at, here);
+            if self.at >= from {
+                return (self.at, self.place());
             }
             if byte == b'"' && self.string().is_ok() {
                 continue;
@@ -333,6 +341,15 @@ impl<'t> Scan<'t> {
         }
         (self.text.len(), self.place())
     }
+}
+
+/// How many bytes stand before a place of the parser's, which knows only one kind of line end.
+fn offset(text: &str, at: Pos) -> usize {
+    let lines = text.split_inclusive('\n').take(at.line.saturating_sub(1));
+    let line: usize = lines.map(str::len).sum();
+    let mut chars = text[line..].char_indices();
+    let column = chars.nth(at.column.saturating_sub(1));
+    column.map_or(text.len(), |(column, _)| line + column)
 }
 
 fn blank(bytes: &mut [u8]) {

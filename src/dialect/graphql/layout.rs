@@ -9,9 +9,9 @@ use async_graphql_parser::{Pos, Positioned};
 use async_graphql_value::{Name, Value};
 
 use super::document::Failure;
-use super::plan::{Arguments, Node, tree};
+use super::plan::{Arguments, Definition, Node, holds, tree};
 use super::schema::{FieldDef, FieldRef};
-use super::values::{self, Literal, Variables};
+use super::values::{self, Variables};
 use super::{Error, Origin, Service};
 use crate::dialect::escape::{Style, json_text};
 use crate::dialect::template::Template;
@@ -23,7 +23,8 @@ const MAX_NODES: usize = 20_000;
 pub struct Layout<'d> {
     pub service: &'d Service,
     pub document: &'d ExecutableDocument,
-    pub variables: &'d Variables,
+    /// The operation's variables, and what is given for them.
+    pub variables: (&'d [Definition], &'d Variables),
     pub lasting: bool,
     pub nodes: usize,
     pub errors: Vec<Error>,
@@ -111,7 +112,7 @@ impl<'d> Layout<'d> {
                 Some(Value::Boolean(flag)) => *flag,
                 Some(Value::Variable(name)) => {
                     self.lasting = false;
-                    self.variables.get(name) == Some(&Literal::Bool(true))
+                    holds(self.variables.0, self.variables.1, name)
                 }
                 _ => false,
             };

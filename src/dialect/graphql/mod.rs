@@ -7,6 +7,7 @@
 //! The texts are those of Absinthe, which clients compare; subscriptions are not for HTTP.
 
 pub mod answer;
+mod budget;
 mod command;
 mod complexity;
 mod describe;
@@ -30,6 +31,7 @@ use std::rc::Rc;
 
 use async_graphql_parser::Pos;
 
+pub use budget::Budget;
 pub use document::Failure;
 pub use plan::Plan;
 pub use run::{Call, Run};
@@ -90,12 +92,18 @@ pub struct Error {
     pub at: Pos,
 }
 
+/// Bytes of one error's text: it repeats what the document says, which may be long.
+const MAX_MESSAGE: usize = 4_096;
+
 impl Error {
     pub fn new(message: impl Into<String>, at: Pos) -> Error {
-        Error {
-            message: message.into(),
-            at,
+        let mut message = message.into();
+        if message.len() > MAX_MESSAGE {
+            let whole = |end: &usize| message.is_char_boundary(*end);
+            message.truncate((0..=MAX_MESSAGE).rev().find(whole).unwrap_or_default());
+            message.push('…');
         }
+        Error { message, at }
     }
 }
 

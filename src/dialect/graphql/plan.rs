@@ -4,6 +4,8 @@
 //! a value may be of. Conditions on variables are decided here, so a plan with such conditions is good for one request
 //! only. What a field's value comes from is known for each; which commands that makes is for [`run`](super::run).
 
+use std::rc::Rc;
+
 use async_graphql_parser::Pos;
 use async_graphql_parser::types::{OperationDefinition, OperationType};
 use async_graphql_value::{Name, Value};
@@ -30,11 +32,11 @@ pub struct Plan {
 
 /// A variable of the operation.
 #[derive(Debug)]
-struct Definition {
+pub struct Definition {
     name: Box<str>,
     at: Pos,
     of: TypeRef,
-    default: Option<Literal>,
+    default: Option<Rc<Literal>>,
 }
 
 /// A field of the answer.
@@ -94,11 +96,10 @@ impl Plan {
             ));
         }
         let definitions = definitions(&service.schema, &operation.node)?;
-        let known = filled(&definitions, &service.schema, variables).unwrap_or_default();
         let mut layout = Layout {
             service,
             document: &document,
-            variables: &known,
+            variables: (&definitions, variables),
             lasting: true,
             nodes: 0,
             errors: Vec::new(),
@@ -148,6 +149,21 @@ impl Plan {
     }
 }
 
+impl Definition {
+    /// The value that is given for it, or its default.
+    fn value<'v>(&'v self, given: &'v Variables) -> Option<&'v Rc<Literal>> {
+        given.get(&self.name).or(self.default.as_ref())
+    }
+}
+
+/// Is a condition's variable true?
+pub fn holds(definitions: &[Definition], given: &Variables, name: &str) -> bool {
+    let defined = definitions.iter().find(|defined| *defined.name == *name);
+    defined
+        .and_then(|defined| defined.value(given))
+        .is_some_and(|value| **value == Literal::Bool(true))
+}
+
 fn definitions(
     schema: &Schema,
     operation: &OperationDefinition,
@@ -165,7 +181,7 @@ fn definitions(
             default: found
                 .default_value
                 .as_ref()
-                .map(|value| values::constant(&value.node)),
+                .map(|value| Rc::new(values::constant(&value.node))),
         });
     }
     Ok(definitions)
@@ -180,16 +196,19 @@ fn filled(
     let mut errors = Vec::new();
     for definition in definitions {
         let name = &definition.name;
-        let value = given.get(name).or(definition.default.as_ref());
+        let value = definition.value(given);
         match value {
-            None | Some(Literal::Null) if !definition.of.nullable => errors.push(Error::new(
-                format!("Variable \"{name}\": Expected non-null, found null."),
-                definition.at,
-            )),
+            _ if !definition.of.nullable && value.is_none_or(|value| **value == Literal::Null) => {
+                errors.push(Error::new(
+                    format!("Variable \"{name}\": Expected non-null, found null."),
+                    definition.at,
+                ))
+            }
             None => {}
             Some(value) => {
                 if values::coerce(value, &definition.of, schema).is_err() {
                     let expected = schema.type_name(&definition.of);
+                    let value = values::shown(&**value);
                     errors.push(Error::new(
                         format!(
                             "Variable \"{name}\": Expected type \"{expected}\", found {value}."

@@ -16,11 +16,6 @@ use crate::dialect::write::Writer;
 use crate::model::record::Value;
 use crate::model::{Done, Fault};
 
-/// Bytes of one answer; connections within connections multiply.
-const MAX_BYTES: usize = 4 << 20;
-/// Members of the schema that one answer tells; a full introspection of a large schema is a tenth of that.
-const MAX_TOLD: u32 = 60_000;
-
 /// There is no value.
 pub(super) enum Null {
     /// And an error says why.
@@ -40,10 +35,9 @@ pub(super) struct Projector<'r> {
     pub(super) writer: Writer<'r>,
     pub(super) path: Vec<Step<'r>>,
     errors: Vec<(Pos, Vec<u8>)>,
+    error_bytes: usize,
     /// Where the answer became too large to be given.
     pub(super) overflow: Option<Pos>,
-    /// Things of the schema that may still be told.
-    pub(super) told: u32,
 }
 
 impl<'s> Run<'s> {
@@ -54,8 +48,8 @@ impl<'s> Run<'s> {
             writer: Writer::new(&self.dialect.shapes, Style::Plain),
             path: Vec::new(),
             errors: Vec::new(),
+            error_bytes: 0,
             overflow: None,
-            told: MAX_TOLD,
         };
         projector.writer.out.extend_from_slice(b"{\"data\":");
         let start = projector.writer.out.len();
@@ -63,10 +57,12 @@ impl<'s> Run<'s> {
             projector.writer.out.truncate(start);
             projector.writer.out.extend_from_slice(b"null");
         }
-        match projector.overflow {
+        let answer = match projector.overflow {
             Some(at) => refused(&[Error::new("The answer is too large", at)]),
             None => projector.finish(),
-        }
+        };
+        self.budget.answer(answer.len());
+        answer
     }
 }
 
@@ -133,6 +129,7 @@ impl<'r> Projector<'r> {
             }
         }
         out.extend_from_slice(b"]}");
+        self.error_bytes += out.len();
         self.errors.push((at, out));
         Null::Told
     }
@@ -178,7 +175,8 @@ impl<'r> Projector<'r> {
     fn field(&mut self, node: &'r Node, context: Context<'r, '_>) -> Wrote {
         let run = self.run;
         let schema = &run.service.schema;
-        if self.writer.out.len() > MAX_BYTES || !run.step() || self.overflow.is_some() {
+        let written = self.writer.out.len() + self.error_bytes;
+        if written > run.budget.bytes() || !run.budget.step() || self.overflow.is_some() {
             return Err(self.too_large(node));
         }
         let at = match node.field {
@@ -239,6 +237,9 @@ impl<'r> Projector<'r> {
         context: Context<'r, '_>,
     ) -> Wrote {
         let run = self.run;
+        if !run.budget.look_up() {
+            return Err(self.too_large(node));
+        }
         let entry = &run.service.entries[at];
         let command = match run.command(node, entry, context) {
             Ok(command) => command,

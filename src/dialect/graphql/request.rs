@@ -9,13 +9,15 @@ use std::borrow::Cow;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, StatusCode};
 
+use super::document::MAX_BYTES;
 use super::values::Variables;
 use crate::dialect::tape::{Tape, Tree};
 use crate::dialect::wire::Incoming;
 use crate::dialect::{multipart, query};
 
-/// Documents of one batch.
+/// Documents of one batch, and bytes of all their texts.
 const MAX_BATCH: usize = 100;
+const MAX_BATCH_BYTES: usize = MAX_BYTES;
 
 pub const NO_DOCUMENT: &str = "No query document supplied";
 const NOT_DECODED: &str = "The variable values could not be decoded";
@@ -74,7 +76,12 @@ fn batch(items: Vec<Tree>) -> Result<Documents, StatusCode> {
         Tree::Object(members) => asked(members, ""),
         _ => Err(NO_DOCUMENT),
     });
-    Ok(Documents::Batch(asked.collect()))
+    let asked: Vec<_> = asked.collect();
+    let bytes: usize = asked.iter().flatten().map(|asked| asked.text.len()).sum();
+    if bytes > MAX_BATCH_BYTES {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    Ok(Documents::Batch(asked))
 }
 
 /// The last member of a name is the one that holds.

@@ -9,7 +9,8 @@ use std::cell::Cell;
 use super::document::Failure;
 use super::plan::{self, Arguments, Node, Plan};
 use super::schema::FieldRef;
-use super::{Entry, Service, Variables};
+use super::validate::MAX_ERRORS;
+use super::{Budget, Entry, Service, Variables};
 use crate::dialect::exchange::{Dialect, FaultForm};
 use crate::dialect::tape::Tape;
 use crate::dialect::template::{Scope, Template};
@@ -17,22 +18,19 @@ use crate::model::record::{Slot as _, Value};
 use crate::model::{App, Arrival, Command, Effect, Fault, Outcome, Reply};
 use async_graphql_parser::types::OperationType;
 
-/// Commands that one document may make.
-const MAX_CALLS: usize = 200;
-/// Fields that are looked at for one answer.
-const MAX_STEPS: u64 = 4_000_000;
-
 pub struct Run<'s> {
     pub dialect: &'s Dialect,
     pub service: &'s Service,
     pub plan: &'s Plan,
     pub arrival: &'s Arrival,
     pub app: &'s App,
+    pub budget: &'s Budget,
     /// Arguments that hold variables, by the node's number.
     open: Vec<(usize, Tape<'static>)>,
     settled: Vec<Settled>,
     halted: Option<(Fault, Option<usize>)>,
-    steps: Cell<u64>,
+    /// The settled command that was asked for last: neighbours mostly ask for the same.
+    last: Cell<usize>,
 }
 
 /// A command that is due.
@@ -69,6 +67,7 @@ impl<'s> Run<'s> {
         plan: &'s Plan,
         given: &Variables,
         (arrival, app): (&'s Arrival, &'s App),
+        budget: &'s Budget,
     ) -> Result<Run<'s>, Failure> {
         let variables = plan.variables(&service.schema, given)?;
         let mut run = Run {
@@ -77,15 +76,17 @@ impl<'s> Run<'s> {
             plan,
             arrival,
             app,
+            budget,
             open: Vec::new(),
             settled: Vec::new(),
             halted: None,
-            steps: Cell::new(0),
+            last: Cell::new(0),
         };
         let mut errors = Vec::new();
         for node in &plan.roots {
             run.bind(node, &variables, &mut errors);
         }
+        run.open.sort_unstable_by_key(|(id, _)| *id);
         errors.sort_by_key(|error: &super::Error| (error.at.line, error.at.column));
         if errors.is_empty() {
             Ok(run)
@@ -99,6 +100,17 @@ impl<'s> Run<'s> {
         if let Arguments::Open(given) = &node.arguments
             && let Some(definition) = schema.definition(node.of, node.field)
         {
+            let weight = given
+                .iter()
+                .map(|(_, value, _)| variables.weight(value))
+                .sum();
+            if !self.budget.fill(weight) {
+                errors.truncate(MAX_ERRORS);
+                return errors.push(super::Error::new(
+                    "The document repeats too much of its variables",
+                    node.at,
+                ));
+            }
             match plan::tree(schema, definition, given, variables, node.at) {
                 Ok(tree) => self.open.push((node.id, tree.into_tape())),
                 Err(found) => errors.extend(found),
@@ -113,27 +125,19 @@ impl<'s> Run<'s> {
         match &node.arguments {
             Arguments::None => None,
             Arguments::Ready(tape) => Some(tape),
-            Arguments::Open(_) => self
-                .open
-                .iter()
-                .find(|(id, _)| *id == node.id)
-                .map(|(_, tape)| tape),
+            Arguments::Open(_) => {
+                let at = self.open.binary_search_by_key(&node.id, |(id, _)| *id);
+                at.ok().map(|at| &self.open[at].1)
+            }
         }
     }
 
-    /// One step of work for an answer; false when it has become too much.
-    pub(super) fn step(&self) -> bool {
-        self.steps.set(self.steps.get() + 1);
-        self.steps.get() < MAX_STEPS
-    }
-
-    /// The commands that can be carried out now; none when all are done.
+    /// The commands that can be carried out now, and are to be; none when all are done.
     pub fn ready(&self) -> Vec<Call> {
         let mut due = Vec::new();
         if self.halted.is_some() {
             return due;
         }
-        self.steps.set(0);
         for at in &self.plan.order {
             self.gather(&self.plan.roots[*at], Context::Root, &mut due);
             // Changes are made one after another, each seen through before the next.
@@ -141,7 +145,7 @@ impl<'s> Run<'s> {
                 break;
             }
         }
-        due.truncate(MAX_CALLS.saturating_sub(self.settled.len()));
+        self.budget.call(due.len());
         due
     }
 
@@ -215,22 +219,31 @@ impl<'s> Run<'s> {
         command: &Command,
     ) -> Option<(&Command, &Outcome)> {
         let write = command.operation().effect() == Effect::Write;
-        let found = self.settled.iter().find(|settled| {
+        let asked = |settled: &&Settled| {
             settled.call.entry == entry
                 && if write {
                     settled.call.node == node.id
                 } else {
                     settled.call.command == *command
                 }
-        });
-        found.map(|settled| (&settled.call.command, &settled.outcome))
+        };
+        let found = self.settled.get(self.last.get()).filter(asked);
+        let found = found.or_else(|| {
+            let at = self.settled.iter().position(|settled| asked(&settled))?;
+            self.last.set(at);
+            self.settled.get(at)
+        })?;
+        Some((&found.call.command, &found.outcome))
     }
 
     fn gather(&self, node: &'s Node, context: Context<'_, '_>, due: &mut Vec<Call>) {
-        if (node.call.is_none() && !node.below) || !self.step() {
+        if (node.call.is_none() && !node.below) || !self.budget.step() {
             return;
         }
         if let Some(at) = node.call {
+            if !self.budget.look_up() {
+                return;
+            }
             let entry = &self.service.entries[at];
             let Ok(command) = self.command(node, entry, context) else {
                 return;
@@ -241,7 +254,7 @@ impl<'s> Run<'s> {
                         && call.command == command
                         && (call.node == node.id || command.operation().effect() == Effect::Read)
                 });
-                if !known && due.len() < MAX_CALLS {
+                if !known && due.len() < self.budget.calls() {
                     due.push(Call {
                         command,
                         entry: at,

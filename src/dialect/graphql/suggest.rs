@@ -7,9 +7,14 @@ use super::schema::{Schema, underscore};
 /// Names less alike than this are not suggested.
 const ALIKE: f64 = 0.7;
 const MOST: usize = 5;
+/// Comparing takes time by the length of both; no field's name comes near this.
+const LONGEST: usize = 64;
 
 /// The suggestion behind an error, or nothing.
 pub fn suggestion(schema: &Schema, of: usize, name: &str) -> String {
+    if name.len() > LONGEST {
+        return String::new();
+    }
     let key = underscore(name);
     let has = |of: &usize| {
         schema.types[*of]

@@ -11,7 +11,7 @@ use async_graphql_parser::{Pos, Positioned};
 use async_graphql_value::Name;
 
 use super::Error;
-use super::validate::Validation;
+use super::validate::{MAX_ERRORS, Validation};
 use super::values;
 
 /// The spreads of a selection, fields and inline fragments entered.
@@ -40,6 +40,9 @@ pub fn cycles(document: &ExecutableDocument) -> Vec<Error> {
         .collect();
     let mut errors = Vec::new();
     for (name, fragment) in &document.fragments {
+        if errors.len() >= MAX_ERRORS {
+            break;
+        }
         let mut seen = HashSet::new();
         let mut waiting: Vec<(&Name, Vec<&Name>)> = vec![(name, Vec::new())];
         while let Some((at, way)) = waiting.pop() {
@@ -138,32 +141,12 @@ impl<'d> Validation<'d> {
                 None => self.error(format!("Unknown fragment \"{fragment}\""), at),
             }
         }
-        // Fragments of the document's other operations are not unused.
-        let mut elsewhere = Uses::default();
-        for (_, other) in self.document.operations.iter() {
-            elsewhere.selection(&other.node.selection_set.node);
-        }
-        for (fragment, found) in &self.document.fragments {
-            elsewhere.selection(&found.node.selection_set.node);
-            let used = reached.contains(fragment)
-                || elsewhere
-                    .spreads
-                    .iter()
-                    .any(|(spread, _)| *spread == fragment)
-                || self.document.fragments.iter().any(|(_, other)| {
-                    let mut found = Vec::new();
-                    spreads(&other.node.selection_set.node, &mut found);
-                    found.iter().any(|(spread, _)| *spread == fragment)
-                });
-            if !used {
-                self.error(format!("Fragment \"{fragment}\" is never used."), found.pos);
-            }
-        }
+        self.unused();
         let of = name.map_or(String::new(), |name| format!(" in operation \"{name}\""));
         let by = name.map_or(String::new(), |name| format!(" by operation \"{name}\""));
-        let mut told = HashSet::new();
+        let mut used = HashSet::new();
         for (variable, at) in &uses.variables {
-            if !self.defined.contains_key(variable) && told.insert(*variable) {
+            if used.insert(*variable) && !self.defined.contains_key(variable) {
                 self.error(format!("Variable \"{variable}\" is not defined{by}."), *at);
             }
         }
@@ -176,11 +159,29 @@ impl<'d> Validation<'d> {
                     definition.pos,
                 );
             }
-            if !uses.variables.iter().any(|(used, _)| *used == variable) {
+            if !used.contains(variable) {
                 self.error(
                     format!("Variable \"{variable}\" is never used{of}."),
                     definition.pos,
                 );
+            }
+        }
+    }
+
+    /// Fragments that nothing spreads; those that another operation does are none.
+    fn unused(&mut self) {
+        let mut everywhere = Uses::default();
+        let operations = self.document.operations.iter().map(|(_, found)| found);
+        for operation in operations {
+            everywhere.selection(&operation.node.selection_set.node);
+        }
+        for fragment in self.document.fragments.values() {
+            everywhere.selection(&fragment.node.selection_set.node);
+        }
+        let spread: HashSet<&Name> = everywhere.spreads.iter().map(|(name, _)| *name).collect();
+        for (fragment, found) in &self.document.fragments {
+            if !spread.contains(fragment) {
+                self.error(format!("Fragment \"{fragment}\" is never used."), found.pos);
             }
         }
     }

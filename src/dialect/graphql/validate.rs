@@ -18,6 +18,9 @@ use super::uses::cycles;
 use super::values::{self, Variables};
 use super::{Error, document};
 
+/// Mistakes that are told; nobody reads more.
+pub(super) const MAX_ERRORS: usize = 100;
+
 /// The operation that is meant, and its name.
 pub type Chosen<'d> = (Option<&'d Name>, &'d Positioned<OperationDefinition>);
 
@@ -97,7 +100,14 @@ pub fn check<'d>(
 
 impl<'d> Validation<'d> {
     pub(super) fn error(&mut self, message: impl Into<String>, at: Pos) {
-        self.errors.push(Error::new(message, at));
+        if !self.full() {
+            self.errors.push(Error::new(message, at));
+        }
+    }
+
+    /// Enough mistakes are known: what looks for more can stop.
+    pub(super) fn full(&self) -> bool {
+        self.errors.len() >= MAX_ERRORS
     }
 
     fn operation(&mut self, operation: &'d Positioned<OperationDefinition>) {
@@ -144,6 +154,9 @@ impl<'d> Validation<'d> {
 
     fn selection(&mut self, of: usize, selection: &'d SelectionSet) {
         for item in &selection.items {
+            if self.full() {
+                return;
+            }
             self.directives(item.node.directives());
             match &item.node {
                 Selection::Field(field) => self.field(of, &field.node, item.pos),
@@ -203,6 +216,9 @@ impl<'d> Validation<'d> {
     fn arguments(&mut self, of: usize, field: &'d Field, definition: &'d FieldDef, at: Pos) {
         let mut given = HashSet::new();
         for (name, value) in &field.arguments {
+            if self.full() {
+                return;
+            }
             let Some(found) = definition.argument(&name.node) else {
                 let (field, on) = (&field.name.node, &self.schema.types[of].name);
                 self.error(
@@ -227,7 +243,9 @@ impl<'d> Validation<'d> {
             if used.is_empty() {
                 let found =
                     argument_value(self.schema, &name.node, &value.node, &argument.of, name.pos);
-                self.errors.extend(found.err());
+                if let Err(error) = found {
+                    self.error(error.message, error.at);
+                }
             } else if let async_graphql_value::Value::Variable(variable) = &value.node {
                 self.variable_type(
                     variable,

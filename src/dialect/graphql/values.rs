@@ -3,7 +3,9 @@
 //! In Absinthe's way: an `ID` is a text or an integer, in literals and in variables; an `Int` is never a text; a
 //! single value stands for a list of one. What comes out is a tree, ready to be read like any JSON.
 
-use std::fmt::{self, Display, Formatter};
+use std::collections::HashMap;
+use std::fmt::{self, Display, Formatter, Write as _};
+use std::rc::Rc;
 
 use async_graphql_value::{ConstValue, Name, Value};
 
@@ -15,6 +17,9 @@ use crate::dialect::tape::Tree;
 
 /// Integers that JavaScript holds exactly.
 const MAX_INT: i64 = (1 << 53) - 1;
+/// What is told of one value that is wrong.
+const MAX_LINES: usize = 20;
+const MAX_SHOWN: usize = 4_096;
 
 /// A value before its type is known.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,31 +36,64 @@ pub enum Literal {
     Object(Vec<(String, Literal)>),
 }
 
-/// The values that came beside a document.
+/// The values that came beside a document. They are shared, not copied: one may be as large as a body.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Variables {
-    values: Vec<(String, Literal)>,
+    values: HashMap<Box<str>, Weighed>,
+}
+
+/// A value, with about how many bytes a copy of it takes.
+#[derive(Clone, Debug, PartialEq)]
+struct Weighed {
+    value: Rc<Literal>,
+    bytes: usize,
 }
 
 impl Variables {
-    /// The members of an object.
+    /// The members of an object; of two with one name the last holds.
     pub fn of(members: Vec<(String, Tree)>) -> Variables {
-        let values = members
-            .into_iter()
-            .map(|(name, value)| (name, given(value)))
-            .collect();
-        Variables { values }
+        let mut variables = Variables::default();
+        for (name, value) in members {
+            variables.set(&name, Rc::new(given(value)));
+        }
+        variables
     }
 
-    pub fn get(&self, name: &str) -> Option<&Literal> {
-        self.values
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value)
+    pub fn get(&self, name: &str) -> Option<&Rc<Literal>> {
+        self.values.get(name).map(|known| &known.value)
     }
 
-    pub fn set(&mut self, name: &str, value: Literal) {
-        self.values.push((name.to_owned(), value));
+    pub fn set(&mut self, name: &str, value: Rc<Literal>) {
+        let bytes = value.bytes();
+        self.values.insert(name.into(), Weighed { value, bytes });
+    }
+
+    /// How many bytes the variables in a value stand for.
+    pub fn weight(&self, value: &Value) -> usize {
+        match value {
+            Value::Variable(name) => self
+                .values
+                .get(name.as_str())
+                .map_or(0, |known| known.bytes),
+            Value::List(elements) => elements.iter().map(|element| self.weight(element)).sum(),
+            Value::Object(members) => members.values().map(|value| self.weight(value)).sum(),
+            _ => 0,
+        }
+    }
+}
+
+impl Literal {
+    fn bytes(&self) -> usize {
+        let within = match self {
+            Literal::Text(text) | Literal::Given(text) | Literal::Name(text) => text.len(),
+            Literal::List(elements) => elements.iter().map(Literal::bytes).sum(),
+            Literal::Object(members) => members
+                .iter()
+                .map(|(name, value)| name.len() + value.bytes())
+                .sum(),
+            _ => 0,
+        };
+        size_of::<Literal>() + within
     }
 }
 
@@ -79,7 +117,7 @@ fn given(tree: Tree) -> Literal {
 /// A literal with its variables filled in. `None`: it is a variable that was not given.
 pub fn filled(value: &Value, variables: &Variables) -> Option<Literal> {
     Some(match value {
-        Value::Variable(name) => return variables.get(name).cloned(),
+        Value::Variable(name) => return variables.get(name).map(|value| (**value).clone()),
         Value::Null => Literal::Null,
         Value::Boolean(flag) => Literal::Bool(*flag),
         Value::Number(number) => match number.as_i64() {
@@ -142,13 +180,17 @@ pub fn coerce(literal: &Literal, of: &TypeRef, schema: &Schema) -> Result<Tree, 
             let mut lines = Vec::new();
             let mut coerced = Vec::new();
             for (index, element) in elements.iter().enumerate() {
+                if lines.len() >= MAX_LINES {
+                    break;
+                }
                 match coerce(element, item, schema) {
                     Ok(element) => coerced.push(element),
                     Err(inner) => {
                         let expected = schema.type_name(item);
                         lines.push(format!(
-                            "In element #{}: Expected type \"{expected}\", found {element}.",
-                            index + 1
+                            "In element #{}: Expected type \"{expected}\", found {}.",
+                            index + 1,
+                            shown(element)
                         ));
                         lines.extend(inner);
                     }
@@ -203,6 +245,9 @@ fn object(literal: &Literal, inputs: &[InputDef], schema: &Schema) -> Result<Tre
         inputs.iter().find(|input| *input.key == *key)
     };
     for (name, value) in members {
+        if lines.len() >= MAX_LINES {
+            break;
+        }
         let Some(input) = find(name) else {
             lines.push(format!("In field \"{name}\": Unknown field."));
             continue;
@@ -211,6 +256,7 @@ fn object(literal: &Literal, inputs: &[InputDef], schema: &Schema) -> Result<Tre
             Ok(value) => coerced.push((input.name.to_string(), value)),
             Err(inner) => {
                 let expected = schema.type_name(&input.of);
+                let value = shown(value);
                 lines.push(format!(
                     "In field \"{name}\": Expected type \"{expected}\", found {value}."
                 ));
@@ -254,40 +300,85 @@ impl Display for Literal {
             Literal::Float(float) => write!(out, "{float:?}"),
             Literal::Text(text) | Literal::Given(text) => write!(out, "\"{text}\""),
             Literal::Name(name) => out.write_str(name),
-            Literal::List(elements) => {
-                let elements: Vec<String> = elements.iter().map(Literal::to_string).collect();
-                write!(out, "[{}]", elements.join(", "))
-            }
+            Literal::List(elements) => listed(out, elements),
             Literal::Object(members) => {
-                let members: Vec<String> = members
-                    .iter()
-                    .map(|(name, value)| format!("{name}: {value}"))
-                    .collect();
-                write!(out, "{{{}}}", members.join(", "))
+                keyed(out, members.iter().map(|(name, value)| (name, value)))
             }
         }
     }
 }
 
-/// A literal as an error shows it: as it was written, variables by their names.
-pub fn written(value: &Value) -> String {
-    match value {
-        Value::Variable(name) => format!("${name}"),
-        Value::List(elements) => {
-            let elements: Vec<String> = elements.iter().map(written).collect();
-            format!("[{}]", elements.join(", "))
+/// A literal as it was written, variables by their names.
+struct Written<'v>(&'v Value);
+
+impl Display for Written<'_> {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Value::Variable(name) => write!(out, "${name}"),
+            Value::List(elements) => listed(out, elements.iter().map(Written)),
+            Value::Object(members) => {
+                let members = members.iter().map(|(name, value)| (name, Written(value)));
+                keyed(out, members)
+            }
+            other => filled(other, &Variables::default())
+                .unwrap_or(Literal::Null)
+                .fmt(out),
         }
-        Value::Object(members) => {
-            let members: Vec<String> = members
-                .iter()
-                .map(|(name, value)| format!("{name}: {}", written(value)))
-                .collect();
-            format!("{{{}}}", members.join(", "))
-        }
-        other => filled(other, &Variables::default())
-            .unwrap_or(Literal::Null)
-            .to_string(),
     }
+}
+
+fn listed(
+    out: &mut Formatter<'_>,
+    elements: impl IntoIterator<Item = impl Display>,
+) -> fmt::Result {
+    out.write_str("[")?;
+    for (index, element) in elements.into_iter().enumerate() {
+        let lead = if index > 0 { ", " } else { "" };
+        write!(out, "{lead}{element}")?;
+    }
+    out.write_str("]")
+}
+
+fn keyed(
+    out: &mut Formatter<'_>,
+    members: impl IntoIterator<Item = (impl Display, impl Display)>,
+) -> fmt::Result {
+    out.write_str("{")?;
+    for (index, (name, value)) in members.into_iter().enumerate() {
+        let lead = if index > 0 { ", " } else { "" };
+        write!(out, "{lead}{name}: {value}")?;
+    }
+    out.write_str("}")
+}
+
+/// A text that takes no more than an error shows.
+#[derive(Default)]
+struct Short(String);
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = (MAX_SHOWN + 1).saturating_sub(self.0.len());
+        let fits = text.char_indices().map(|(at, char)| at + char.len_utf8());
+        match fits.take_while(|end| *end <= room).last() {
+            Some(end) => self.0.push_str(&text[..end]),
+            None if text.is_empty() => {}
+            None => return Err(fmt::Error),
+        }
+        Ok(())
+    }
+}
+
+/// A value as an error shows it, up to a length.
+pub fn shown(value: &impl Display) -> String {
+    let mut short = Short::default();
+    // What does not fit is not shown; the error's own text ends with the sign for that.
+    let _ = write!(short, "{value}");
+    short.0
+}
+
+/// A literal as an error shows it.
+pub fn written(value: &Value) -> String {
+    shown(&Written(value))
 }
 
 /// An argument's value; nothing where its variable was not given.

@@ -14,12 +14,15 @@ use http_body_util::Full;
 use super::{Exchange, Visit};
 use crate::dialect::graphql::project::{plain_error, refused};
 use crate::dialect::graphql::request::{Asked, Documents, NO_DOCUMENT};
-use crate::dialect::graphql::{Call, Failure, Run, Service};
+use crate::dialect::graphql::{Budget, Call, Failure, Run, Service};
 use crate::dialect::server::Rendered;
 use crate::dialect::wire::Incoming;
 use crate::ingress::listener::Body;
 use crate::ingress::rescue;
 use crate::model::{Done, Fault, Kind, Operation, Outcome, Reply};
+
+/// The largest body: documents and their variables, which take many times their bytes once they are read.
+const MOST_BYTES: usize = 256 << 10;
 
 /// What a document came to.
 struct Answer {
@@ -92,17 +95,19 @@ impl Exchange {
         body: Body,
     ) -> Answer {
         let dialect = &self.doors.dialects[visit.dialect];
-        let body = match body.read(self.doors.body_bytes).await {
-            Ok(body) => body,
-            Err(error) => return self.whole(visit, rescue::body(&error), None),
-        };
-        let incoming = Incoming {
+        let mut incoming = Incoming {
             method: &parts.method,
             segments: &[],
             query: parts.uri.query().unwrap_or_default(),
             headers: &parts.headers,
-            body: &body,
+            body: b"",
         };
+        let most = self.bearable(visit, &incoming, &body).min(MOST_BYTES);
+        let body = match body.read(most).await {
+            Ok(body) => body,
+            Err(error) => return self.whole(visit, rescue::body(&error), None),
+        };
+        incoming.body = &body;
         let read = dialect.read_documents(&incoming);
         visit.envelope.credential = read.credential;
         let documents = match read.documents {
@@ -123,7 +128,11 @@ impl Exchange {
             return self.whole(visit, unknown, None);
         }
         match documents {
-            Documents::One(Ok(asked)) => self.document(service, visit, &asked, &parts.method).await,
+            Documents::One(Ok(asked)) => {
+                let budget = Budget::default();
+                self.document(service, visit, &asked, (&parts.method, &budget))
+                    .await
+            }
             Documents::One(Err(words)) => Answer::refused(words),
             Documents::Batch(many) => self.batch(service, visit, many, &parts.method).await,
         }
@@ -151,6 +160,8 @@ impl Exchange {
         if many.is_empty() {
             return Answer::refused(NO_DOCUMENT);
         }
+        // One for all: a hundred documents may not take more than one.
+        let budget = Budget::default();
         let mut body = b"[".to_vec();
         for (index, asked) in many.into_iter().enumerate() {
             if index > 0 {
@@ -158,7 +169,8 @@ impl Exchange {
             }
             let (answer, beside) = match asked {
                 Ok(asked) => (
-                    self.document(service, visit, &asked, method).await,
+                    self.document(service, visit, &asked, (method, &budget))
+                        .await,
                     asked.beside,
                 ),
                 Err(words) => (Answer::refused(words), Vec::new()),
@@ -180,7 +192,7 @@ impl Exchange {
         service: &Service,
         visit: &Visit<'_>,
         asked: &Asked,
-        method: &Method,
+        (method, budget): (&Method, &Budget),
     ) -> Answer {
         let dialect = &self.doors.dialects[visit.dialect];
         let plan = match self
@@ -197,7 +209,7 @@ impl Exchange {
             };
         }
         let facts = (&visit.envelope.arrival, &visit.envelope.app);
-        let mut run = match Run::new(dialect, service, &plan, &asked.variables, facts) {
+        let mut run = match Run::new(dialect, service, &plan, &asked.variables, facts, budget) {
             Ok(run) => run,
             Err(failure) => return failed(&failure),
         };
