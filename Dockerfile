@@ -4,6 +4,8 @@ COPY . .
 RUN cargo build --release --locked
 
 FROM debian:bookworm-slim
+# Who is believed of upstreams over https.
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --create-home --home-dir /var/lib/sabir sabir
 COPY --from=build /sabir/target/release/sabir /usr/local/bin/sabir
 USER sabir

@@ -161,7 +161,10 @@ async fn an_empty_post_says_that_it_is_empty() {
 #[test]
 fn a_base_that_cannot_be_called_is_refused_when_the_client_is_made() {
     let client = |base: &str| Client::new(Config::new(base.parse().unwrap())).err();
-    assert!(matches!(client("https://a.example"), Some(BadBase::Tls(_))));
+    assert!(matches!(
+        client("https://a.example"),
+        Some(BadBase::Trust(_))
+    ));
     assert!(matches!(
         client("ftp://a.example"),
         Some(BadBase::Scheme(_))

@@ -27,10 +27,12 @@ impl Door {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         authority.sign("sabir.test").write(folder.path(), "door");
+        authority.write(&folder.path().join("ca.pem"));
         let path = folder.path().display();
         let sabir = Sabir::start(&format!(
             "[listen.tls]\ncertificate = \"{path}/door.pem\"\nkey = \"{path}/door.key\"\ncheck_s = 1\n\
-             [listen.limits]\nfirst_byte_s = 1\nheader_s = 1\nidle_s = 2\n"
+             [listen.limits]\nfirst_byte_s = 1\nheader_s = 1\nidle_s = 2\n\
+             [[account]]\nname = \"bridge\"\nemail = \"bridge@example.com\"\npassword = \"p\"\n"
         ));
         let client = Arc::new(authority.believed(&["http/1.1"]));
         Door {
@@ -210,4 +212,46 @@ fn stopping_finishes_what_has_begun() {
     begun.write_all(&GET[20..]).unwrap();
     assert!(head(&mut begun).contains("connection: close\r\n"));
     stopping.join().unwrap();
+}
+
+/// What clients of a Sabir get whose upstream is the door.
+fn behind(door: &Door, host: &str, ca: &str) -> Vec<(u16, String)> {
+    let (port, folder) = (door.sabir.public.port(), door.folder.path().display());
+    let near = Sabir::start(&format!(
+        "[upstream.far]\ndialect = \"rooms\"\nurl = \"https://{host}:{port}\"\n{}\n\
+         credential = {{ email = \"bridge@example.com\", password = \"p\" }}\n\
+         [[route]]\nfrom = \"*:lobby\"\nto = \"far:den\"\n\
+         [[account]]\nname = \"alice\"\ntoken = \"t\"\n",
+        ca.replace("{}", &folder.to_string())
+    ));
+    let json = ("Content-Type", "application/json");
+    let alice = ("Authorization", "Bearer t");
+    let text = r#"{"room":"lobby","text":"salam"}"#;
+    [
+        ("POST", "/chat-messages", text),
+        ("GET", "/chat-messages?room=lobby", ""),
+    ]
+    .map(|(method, path, body)| {
+        let answer = near.ask(method, path, &[json, alice], body);
+        (answer.status, answer.body)
+    })
+    .into()
+}
+
+#[test]
+fn one_sabir_reaches_another_only_if_it_believes_it() {
+    let mut door = Door::open();
+    door.authority
+        .sign("localhost")
+        .write(door.folder.path(), "door");
+    std::thread::sleep(Duration::from_millis(1500));
+    let ca = "ca = \"{}/ca.pem\"";
+    for (host, ca) in [("localhost", ""), ("127.0.0.1", ca)] {
+        let replies = behind(&door, host, ca);
+        assert_eq!(replies[0].0, 503, "{replies:?}");
+    }
+    let replies = behind(&door, "localhost", ca);
+    assert_eq!(replies[0].0, 200, "{replies:?}");
+    assert_eq!(replies[1].1.matches("salam").count(), 1, "{replies:?}");
+    door.sabir.stop();
 }

@@ -1,19 +1,22 @@
-//! The public door's certificate while Sabir runs: shown, read anew when its files change, and told of before it ends.
+//! The public door's certificate while Sabir runs: shown, read anew when its files change, and told of before it ends;
+//! and who vouches for upstreams.
 //!
 //! A certificate that has ended is still shown: clients then say exactly what is wrong, and a door that does not open
 //! says nothing.
 
+use std::cell::LazyCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
-use rustls::ServerConfig;
+use anyhow::{Context as _, Result, anyhow};
+use rustls::{ClientConfig, ServerConfig};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use crate::config::Listen;
+use crate::config::{Listen, Upstream};
 use crate::ingress::arrival;
 use crate::model::Time;
+use crate::tls::client::System;
 use crate::tls::server::{Certificates, acceptor};
 
 /// Told of when less than this is left.
@@ -62,6 +65,27 @@ impl Secured {
             told = None;
         }
     }
+}
+
+/// Who can vouch for an upstream; nothing where nobody need.
+///
+/// # Errors
+/// There is nobody.
+pub fn believed(
+    upstream: &Upstream,
+    system: &LazyCell<System>,
+) -> Result<Option<Arc<ClientConfig>>> {
+    if upstream.url.scheme_str() != Some("https") {
+        return Ok(None);
+    }
+    let believed = system.connector(upstream.authorities.as_ref())?;
+    let name = &upstream.name;
+    let nobody = || {
+        anyhow!(
+            "upstream.{name}: this system has no list of authorities: install one (ca-certificates), or name yours with `ca`"
+        )
+    };
+    believed.ok_or_else(nobody).map(Some)
 }
 
 /// What an operator should know of the certificate in these files; nothing while all is well.

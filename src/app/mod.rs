@@ -8,6 +8,7 @@ mod certificates;
 mod descriptors;
 pub mod operate;
 
+use std::cell::LazyCell;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::rc::Rc;
@@ -33,6 +34,7 @@ use crate::metrics::Metrics;
 use crate::relay::{self, Ids, Local, Relay, Shared, upstream};
 use crate::route::{RouteRule, Routes};
 use crate::store::{Health, Sqlite, Store};
+use crate::tls::client::System;
 
 /// Connections of operators at once; they do not count as clients.
 const OPERATORS: usize = 64;
@@ -140,10 +142,11 @@ pub async fn build_on(
         store.clone(),
     )
     .await?;
+    let system = LazyCell::new(System::read as fn() -> System);
     let upstreams: Vec<relay::Config> = config
         .upstreams
         .values()
-        .map(|upstream| called(upstream, &dialects))
+        .map(|upstream| called(upstream, &dialects, &system))
         .collect::<Result<_>>()?;
     let local = Local::new(store.clone(), auth.people(), config.channels.clone());
     let ids = Ids::new(store.clone(), &config.channels);
@@ -203,7 +206,11 @@ fn open_store(url: &str) -> Result<Sqlite> {
 }
 
 /// How an upstream of the configuration is called.
-fn called(upstream: &Upstream, dialects: &[Dialect]) -> Result<relay::Config> {
+fn called(
+    upstream: &Upstream,
+    dialects: &[Dialect],
+    system: &LazyCell<System>,
+) -> Result<relay::Config> {
     let name = &upstream.name;
     let dialect = dialects
         .iter()
@@ -225,6 +232,7 @@ fn called(upstream: &Upstream, dialects: &[Dialect]) -> Result<relay::Config> {
             })?,
     };
     let client = upstream::Config {
+        tls: certificates::believed(upstream, system)?,
         connect_ms: upstream.connect.as_millis() as u64,
         pool_size: upstream.stack.limit.in_flight,
         ..upstream::Config::new(upstream.url.clone())

@@ -13,6 +13,7 @@ use super::table::Table;
 use super::tree::Node;
 use crate::model::{App, Credential, Credit, LOCAL, Secret, Text};
 use crate::relay::stack::Config as Stack;
+use crate::tls::client::Authorities;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
@@ -20,6 +21,8 @@ pub struct Upstream {
     pub dialect: Text,
     /// Scheme, host and perhaps a path; no query, and no slash at the end of the path.
     pub url: Uri,
+    /// Who is believed besides the system's authorities.
+    pub authorities: Option<Authorities>,
     /// Which of the dialect's doors is used, where it has several.
     pub door: Option<Text>,
     /// What Sabir itself signs in with.
@@ -42,6 +45,7 @@ impl Default for Upstream {
             name: Text::default(),
             dialect: Text::default(),
             url: Uri::default(),
+            authorities: None,
             door: None,
             credential: Credential::default(),
             app: App::default(),
@@ -106,6 +110,7 @@ impl Reading<'_> {
             name: name.value.clone(),
             dialect: dialect.map(|dialect| dialect.value).unwrap_or_default(),
             url: url.and_then(|url| self.url(&url)).unwrap_or_default(),
+            authorities: self.authorities(&mut table),
             door: table.text("door").map(|door| door.value),
             credential: credential.unwrap_or_default(),
             app,
@@ -121,8 +126,24 @@ impl Reading<'_> {
             let help = "the deadline counts from the start and includes connecting";
             self.notes.at(table_place(node, "connect_s"), message, help);
         }
+        if upstream.url.scheme_str() == Some("http") && upstream.authorities.is_some() {
+            let message = "`ca` says who is believed over https, and the `url` begins with http";
+            let help = "begin the `url` with https://, or take `ca` away";
+            self.notes.at(table_place(node, "ca"), message, help);
+        }
         self.warn_if_open(&upstream, place);
         upstream
+    }
+
+    fn authorities(&self, table: &mut Table<'_>) -> Option<Authorities> {
+        let path = table.text("ca")?;
+        let read = Authorities::open(&self.draft.folder.join(path.value.as_str()));
+        if let Err(problem) = &read {
+            let message = format!("the file of `ca`: {problem}");
+            let help = "it holds the certificates of those who are believed, as PEM";
+            self.notes.at(path.place, message, help);
+        }
+        read.ok()
     }
 
     /// The bounds of attempts. What is left out goes with what is written.

@@ -22,9 +22,9 @@ use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::stream::Stream;
 use super::upstream::{Failure, NotSent, Unknown};
 use crate::alarm::Alarm;
 
@@ -60,7 +60,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub async fn new(stream: TcpStream, limits: &Limits) -> Result<Link, NotSent> {
+    pub async fn new(stream: Stream, limits: &Limits) -> Result<Link, NotSent> {
         let line = Rc::new(Line {
             stream: RefCell::new(stream),
             sent: Cell::new(false),
@@ -291,8 +291,8 @@ impl Gathered {
 
 /// What a link and hyper share of a socket.
 struct Line {
-    stream: RefCell<TcpStream>,
-    /// Has the kernel taken a byte of the present request? This, and nothing that hyper says, decides whether the
+    stream: RefCell<Stream>,
+    /// Has the kernel, or TLS before it, taken a byte of the present request? This, and nothing that hyper says, decides whether the
     /// request may have been received.
     sent: Cell<bool>,
     /// How much may still be read before there is a head.
@@ -304,7 +304,7 @@ impl Line {
     fn silent(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
         let stream = self.stream.borrow();
-        let peeked = socket2::SockRef::from(&*stream).peek(&mut byte);
+        let peeked = socket2::SockRef::from(stream.socket()).peek(&mut byte);
         matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
@@ -348,11 +348,16 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut *self.0.stream.borrow_mut()).poll_write(cx, buf))?;
-        if written > 0 {
+        let mut stream = self.0.stream.borrow_mut();
+        let written = ready!(Pin::new(&mut *stream).poll_write(cx, buf));
+        let taken = match written {
+            Ok(bytes) => bytes > 0,
+            Err(_) => stream.fails_late(),
+        };
+        if taken {
             self.0.sent.set(true);
         }
-        Poll::Ready(Ok(written))
+        Poll::Ready(written)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

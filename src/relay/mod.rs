@@ -18,6 +18,7 @@ mod page;
 pub mod retry;
 mod retry_after;
 pub mod stack;
+mod stream;
 pub mod upstream;
 
 use std::collections::HashMap;

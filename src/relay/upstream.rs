@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,17 +16,23 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::Full;
 use hyper::body::Body as _;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
 use tracing::debug;
 
 use super::link::{Limits, Link, Lost};
+use super::stream::Stream;
 
 /// Where an upstream is, and how much of it is borne.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Scheme, host, port and the prefix of every path.
     pub base: Uri,
+    /// Whom we believe, where the scheme is https.
+    pub tls: Option<Arc<ClientConfig>>,
     pub connect_ms: u64,
     /// Below the five seconds after which common servers close an idle connection.
     pub pool_idle_ms: u64,
@@ -40,6 +47,7 @@ impl Config {
     pub fn new(base: Uri) -> Config {
         Config {
             base,
+            tls: None,
             connect_ms: 3000,
             pool_idle_ms: 4000,
             pool_size: 256,
@@ -53,9 +61,9 @@ impl Config {
 /// Why no client can be made from a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum BadBase {
-    #[error("{0}: https upstreams are not supported yet; use http, or a TLS proxy beside Sabir")]
-    Tls(Uri),
-    #[error("{0}: an upstream's address begins with http://")]
+    #[error("{0}: nobody is believed who could prove to be this host")]
+    Trust(Uri),
+    #[error("{0}: an upstream's address begins with http:// or https://")]
     Scheme(Uri),
     #[error("{0}: an upstream's address names a host, and no user")]
     Host(Uri),
@@ -82,6 +90,8 @@ pub enum NotSent {
     Connect(#[source] io::Error),
     #[error("no connection within {0:?}")]
     ConnectTimedOut(Duration),
+    #[error("no TLS: {0}")]
+    Tls(#[source] io::Error),
     #[error("the connection closed before the request was begun")]
     Closed,
     #[error("no time was left")]
@@ -110,6 +120,7 @@ pub enum Unknown {
 pub struct Client {
     host: String,
     port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     host_header: HeaderValue,
     prefix: String,
     limits: Limits,
@@ -127,11 +138,11 @@ pub struct Client {
 impl Client {
     pub fn new(config: Config) -> Result<Client, BadBase> {
         let base = &config.base;
-        match base.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(BadBase::Tls(base.clone())),
+        let secure = match base.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
             _ => return Err(BadBase::Scheme(base.clone())),
-        }
+        };
         let authority = base.authority().map_or("", |authority| authority.as_str());
         let host_header = HeaderValue::from_str(authority)
             .ok()
@@ -141,9 +152,19 @@ impl Client {
             return Err(BadBase::Query(base.clone()));
         }
         let host = base.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let tls = if secure {
+            let trusted = config.tls.ok_or_else(|| BadBase::Trust(base.clone()))?;
+            let name = ServerName::try_from(host.to_owned());
+            let name = name.map_err(|_| BadBase::Host(base.clone()))?;
+            Some((TlsConnector::from(trusted), name))
+        } else {
+            None
+        };
         Ok(Client {
-            host: host.trim_start_matches('[').trim_end_matches(']').into(),
-            port: base.port_u16().unwrap_or(80),
+            host: host.into(),
+            port: base.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            tls,
             host_header,
             prefix: base.path().trim_end_matches('/').into(),
             limits: Limits {
@@ -245,6 +266,14 @@ impl Client {
         };
         // A request is one write: waiting for more to fill a packet with would only delay it.
         stream.set_nodelay(true).map_err(NotSent::Connect)?;
+        let stream = match &self.tls {
+            None => Stream::Plain(stream),
+            Some((tls, name)) => {
+                let handshake = timeout_at(until, tls.connect(name.clone(), stream)).await;
+                let stream = handshake.map_err(|_| timed_out())?.map_err(NotSent::Tls)?;
+                Stream::Tls(Box::new(stream))
+            }
+        };
         Link::new(stream, &self.limits).await
     }
 

@@ -4,6 +4,7 @@
 //! ring's, named explicitly: no process-wide default decides. It opens no socket and knows no HTTP; handshakes are
 //! carried out where connections are made, within the limits that hold there.
 
+pub mod client;
 mod pem;
 pub mod server;
 
