@@ -118,14 +118,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn serve(config: &Config, dialects: Vec<Dialect>) -> Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("SABIR_LOG")
-                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
-        )
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .init();
+    crate::log::events(&config.log)?;
     let examples = if config.demonstration {
         examples(config, &dialects)
     } else {

@@ -24,4 +24,5 @@ pub mod route;
 pub mod relay;
 pub mod store;
 
+pub mod log;
 pub mod metrics;

@@ -35,6 +35,7 @@ pub struct Metrics {
     requests: Vec<RequestMeter>,
     upstreams: UpstreamSeries,
     in_flight: IntGauge,
+    lines_dropped: IntCounter,
 }
 
 impl Metrics {
@@ -57,6 +58,11 @@ impl Metrics {
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
+        let lines_dropped = IntCounter::new(
+            "sabir_log_lines_dropped_total",
+            "Lines of the log that could not be written in time, or not at all.",
+        )?;
+        registry.register(Box::new(lines_dropped.clone()))?;
         Ok(Metrics {
             upstreams: UpstreamSeries::new(&registry)?,
             registry,
@@ -65,6 +71,7 @@ impl Metrics {
                 .map(|dialect| RequestMeter::new(dialect, &requests, &seconds))
                 .collect(),
             in_flight,
+            lines_dropped,
         })
     }
 
@@ -91,6 +98,11 @@ impl Metrics {
     /// Where what is done about one upstream is counted.
     pub fn upstream(&self, name: &str) -> UpstreamMeter {
         self.upstreams.meter(name)
+    }
+
+    /// Lines of the log were lost.
+    pub fn lines_dropped(&self, lines: u64) {
+        self.lines_dropped.inc_by(lines);
     }
 
     /// All of it, in Prometheus's text format.

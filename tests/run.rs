@@ -228,3 +228,80 @@ fn dialects_and_checks_are_told() {
         "{told}"
     );
 }
+
+/// Each request has its line where the configuration says, whatever a client tries to write into it.
+#[test]
+fn requests_are_logged_a_line_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[log]\nformat = \"json\"\nto = \"requests.log\"\n\
+        [[account]]\nname = \"alice\"\ntoken = \"a-token\"\n\
+        [upstream.far]\ndialect = \"rooms\"\nurl = \"http://127.0.0.1:1\"\n\
+        [[route]]\nfrom = \"*:far\"\nto = \"far:lobby\"\n[[route]]\nfrom = \"*:*\"\nto = \"local:*\"\n";
+    std::fs::write(folder.path().join("sabir.toml"), config).unwrap();
+    let mut started = Command::new(SABIR)
+        .current_dir(folder.path())
+        .env("SABIR__LISTEN__PUBLIC", "127.0.0.1:0")
+        .env("SABIR__LISTEN__ADMIN", "127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut told = String::new();
+    BufReader::new(started.stdout.take().unwrap())
+        .read_line(&mut told)
+        .unwrap();
+    let (_, address) = told.split_once("http://").unwrap();
+    let address = address.split(' ').next().unwrap();
+    let forged = "\\n{\\\"message\\\":\\\"request\\\"}";
+    for (path, room) in [
+        ("/chat-messages", "lobby"),
+        ("/chat-messages", "far"),
+        ("/nowhere", "lobby"),
+        ("/chat-messages", forged),
+    ] {
+        let body = format!(r#"{{"room":"{room}","text":"secret words"}}"#);
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer a-token\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        stream.read_to_string(&mut String::new()).unwrap();
+    }
+    Command::new("kill")
+        .args(["-TERM", &started.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(started.wait().unwrap().success());
+    let log = std::fs::read_to_string(folder.path().join("requests.log")).unwrap();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &serde_json::Value| line["message"] == "request")
+        .collect();
+    let mut told: Vec<[&str; 4]> = lines
+        .iter()
+        .map(|line| {
+            ["dialect", "command", "upstream", "outcome"]
+                .map(|name| line[name].as_str().unwrap_or_default())
+        })
+        .collect();
+    told.sort();
+    assert_eq!(
+        told,
+        [
+            ["", "none", "", "not_found.endpoint"],
+            ["rooms", "send", "far", "unavailable"],
+            ["rooms", "send", "local", "done"],
+            ["rooms", "send", "local", "done"],
+        ],
+        "{log}"
+    );
+    let statuses = |line: &serde_json::Value| line["status"].as_u64().unwrap() >= 200;
+    assert!(lines.iter().all(statuses), "{log}");
+    for hidden in ["secret words", "a-token", "lobby"] {
+        assert!(!log.contains(hidden), "{hidden} is told:\n{log}");
+    }
+}

@@ -30,6 +30,7 @@ use crate::dialect::{Dialect, builtin, mapping};
 use crate::gateway::{Gateway, Rules};
 use crate::ingress::exchange::{Doors, Exchange};
 use crate::ingress::listener::{self, Handler};
+use crate::log::{Lines, Log};
 use crate::metrics::Metrics;
 use crate::relay::{self, Ids, Local, Relay, Shared, upstream};
 use crate::route::{RouteRule, Routes};
@@ -261,6 +262,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
     store: Arc<dyn Store>,
+    log: Option<Log>,
 }
 
 /// Builds, binds and runs.
@@ -278,6 +280,7 @@ pub fn start(config: &Config, dialects: Vec<Dialect>) -> Result<Running> {
         .with_context(|| format!("cannot listen at {}", config.listen.admin))?;
     let (stop, stopped) = watch::channel(false);
     let ready = Arc::new(AtomicBool::new(false));
+    let log = Log::start(&config.log, parts.metrics.clone())?;
     let Some(first) = publics.first() else {
         bail!("no listener could be made")
     };
@@ -289,9 +292,10 @@ pub fn start(config: &Config, dialects: Vec<Dialect>) -> Result<Running> {
         tls: secured.is_some(),
         threads: Vec::new(),
         store: parts.store.clone(),
+        log,
     };
     let tls = secured.as_ref().map(|secured| secured.acceptor.clone());
-    running.threads = serve_clients(config, &parts, publics, tls, &stopped)?;
+    running.threads = serve_clients(config, &parts, publics, tls, running.log.as_ref(), &stopped)?;
     let store = parts.store.clone();
     let healthy = move || store.health() == Health::Ok;
     let door = Admin {
@@ -325,6 +329,7 @@ fn serve_clients(
     parts: &Parts,
     sockets: Vec<TcpListener>,
     tls: Option<Arc<ServerConfig>>,
+    log: Option<&Log>,
     stopped: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>> {
     let limits = &config.listen.limits;
@@ -333,30 +338,35 @@ fn serve_clients(
         ..limits.clone()
     };
     let threads = sockets.into_iter().enumerate().map(|(number, socket)| {
-        let (rules, shared) = (parts.rules.clone(), parts.shared.clone());
-        let doors = parts.doors.clone();
-        let make = move || {
-            let gateway = Gateway {
-                rules,
-                relay: Relay::new(shared)?,
-            };
-            Ok(Exchange {
-                doors,
-                gateway,
-                plans: Default::default(),
-            })
-        };
         let name = format!("public-{number}");
         serve(
             name,
             socket,
             limits.clone(),
             tls.clone(),
-            make,
+            exchange(parts, log.map(Log::lines)),
             stopped.clone(),
         )
     });
     threads.collect()
+}
+
+/// Makes what answers on one thread, on that thread.
+fn exchange(
+    parts: &Parts,
+    log: Option<Lines>,
+) -> impl FnOnce() -> Result<Exchange> + Send + 'static {
+    let (rules, shared) = (parts.rules.clone(), parts.shared.clone());
+    let doors = parts.doors.clone();
+    move || {
+        let relay = Relay::new(shared)?;
+        Ok(Exchange {
+            doors,
+            gateway: Gateway { rules, relay },
+            plans: Default::default(),
+            log,
+        })
+    }
 }
 
 /// Runs one listener on a thread and a runtime of its own. The handler is made there: its connections cannot move.
@@ -392,7 +402,7 @@ impl Running {
         let _ = self.stop.send(true);
     }
 
-    /// Waits until everything has stopped, and closes the store.
+    /// Waits until everything has stopped, and closes the store and the log.
     ///
     /// # Errors
     /// A thread panicked, or the store could not be closed.
@@ -404,6 +414,8 @@ impl Running {
         }
         let closing = Builder::new_current_thread().enable_all().build()?;
         closing.block_on(self.store.close())?;
+        // Last, so that every line is written.
+        drop(self.log);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 
 mod demonstration;
 mod listen;
+mod log;
 mod notes;
 mod people;
 mod routing;
@@ -43,6 +44,7 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 pub struct Config {
     pub listen: Listen,
     pub store: StoreConfig,
+    pub log: crate::log::Config,
     /// A folder of mapping files that replace those of the same name or add to them.
     pub mappings: Option<PathBuf>,
     pub accounts: Vec<Account>,
@@ -215,6 +217,7 @@ impl Reading<'_> {
         let config = Config {
             listen: self.listen(&mut top),
             store: self.store(&mut top),
+            log: self.log(&mut top),
             mappings: self.mappings(&mut top),
             accounts: self.accounts(&mut top),
             applications: self.applications(&mut top),

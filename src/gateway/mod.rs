@@ -11,6 +11,7 @@ mod naming;
 mod pace;
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 pub use carried::Carried;
@@ -52,6 +53,8 @@ pub struct Gateway {
 #[derive(Clone, Debug, Default)]
 pub struct ReplyContext {
     pub keys: SealKeys,
+    /// Where the command went; empty if it went nowhere.
+    pub upstream: Text,
 }
 
 /// A request of a caller that is known.
@@ -65,6 +68,8 @@ struct Asked<'a> {
     now: Time,
     /// Which of several messages this is.
     part: usize,
+    /// Where the command went, once that is known.
+    went: &'a OnceCell<Text>,
 }
 
 impl Asked<'_> {
@@ -121,11 +126,19 @@ impl Gateway {
             Err(fault) => return (Err(fault), ReplyContext::default()),
         };
         caller.complete(&mut envelope.app);
+        let went = OnceCell::new();
         let outcome = match envelope.command.operation().effect() {
             Effect::Session => self.session(envelope, &caller, profile, now).await,
-            Effect::Read | Effect::Write => self.of_caller(envelope, &caller, profile, now).await,
+            Effect::Read | Effect::Write => {
+                let of_caller = self.of_caller(envelope, &caller, profile, now, &went);
+                of_caller.await
+            }
         };
-        (outcome, context(envelope, &caller))
+        let context = ReplyContext {
+            upstream: went.into_inner().unwrap_or_default(),
+            ..context(envelope, &caller)
+        };
+        (outcome, context)
     }
 
     /// What a request that was not understood comes to: its caller is told who it is not before what it did wrong.
@@ -191,6 +204,7 @@ impl Gateway {
         caller: &Caller,
         profile: &Profile,
         now: Time,
+        went: &OnceCell<Text>,
     ) -> Outcome {
         let application = caller
             .application
@@ -203,6 +217,7 @@ impl Gateway {
             profile,
             now,
             part: 0,
+            went,
         };
         match &envelope.command {
             Command::ListChannels(_) => Box::pin(self.channels(&asked)).await,
@@ -340,6 +355,8 @@ impl Gateway {
 
     async fn relayed(&self, asked: &Asked<'_>, upstream: &str, command: Command) -> Outcome {
         let shared = &self.relay.shared;
+        // Of several, the first is told of.
+        let _ = asked.went.set(upstream.into());
         match shared.find(upstream) {
             None if upstream == LOCAL => {
                 shared
@@ -394,6 +411,7 @@ fn context(envelope: &Envelope, caller: &Caller) -> ReplyContext {
             application,
             session,
         },
+        upstream: Text::default(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! cannot fail. Ids and wall-clock time enter a request here.
 
 mod documents;
+mod told;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
-use tracing::info;
 
 use super::arrival;
 use super::listener::{Body, Handler, Refusal};
@@ -23,10 +23,10 @@ use crate::dialect::directory::{Directory, Found};
 use crate::dialect::server::{Ask, Refusal as NotUnderstood, Rendered, Told};
 use crate::dialect::wire::Incoming;
 use crate::gateway::{Gateway, ReplyContext, letters};
+use crate::log::Lines;
 use crate::metrics::Metrics;
-use crate::model::{
-    Arrival, CheckSession, Command, Effect, Envelope, Fault, Kind, Operation, Outcome, Text,
-};
+use crate::model::{Arrival, CheckSession, Command, Effect, Envelope, Fault, Kind, Outcome, Text};
+use told::Ended;
 
 /// What stands in the header that tells one send from its repetition.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -53,6 +53,8 @@ pub struct Exchange {
     pub gateway: Gateway,
     /// Plans of GraphQL documents that came before.
     pub plans: crate::dialect::graphql::Cache,
+    /// Where each request has its line; none if the operator wants none.
+    pub log: Option<Lines>,
 }
 
 /// A request on its way.
@@ -78,7 +80,11 @@ impl Handler for Exchange {
             Found::Exchanges { dialect, door, .. }
             | Found::Method { dialect, door, .. }
             | Found::Owned { dialect, door } => (*dialect, *door),
-            Found::Nobody => return nobody(path),
+            Found::Nobody => {
+                let response = nobody(path);
+                self.tell_of_nobody(Kind::Endpoint, response.status(), started);
+                return response;
+            }
         };
         let mut visit = self.visit(dialect, door, &parts, peer);
         if let Found::Owned { .. } = found
@@ -134,6 +140,7 @@ impl Handler for Exchange {
     }
 
     fn refuse(&self, refusal: &Refusal, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        self.tell_of_nobody(Kind::Malformed, refusal.status(), Instant::now());
         let found = self.doors.directory.find(method, path);
         let (Found::Exchanges { dialect, door, .. }
         | Found::Method { dialect, door, .. }
@@ -342,12 +349,6 @@ impl Exchange {
             app: &visit.envelope.app,
         };
         let operation = visit.understood.then(|| visit.envelope.command.operation());
-        let kind = outcome
-            .as_ref()
-            .err()
-            .filter(|_| !answered)
-            .map(|fault| fault.kind);
-        self.count(&visit, operation, &outcome, kind, started);
         let rendered = if answered {
             dialect.render_answer(&told)
         } else {
@@ -370,35 +371,14 @@ impl Exchange {
         {
             response.headers_mut().insert(header::ALLOW, allow);
         }
+        let ended = Ended {
+            operation,
+            fault: outcome.as_ref().err().filter(|_| !answered),
+            upstream: &context.upstream,
+            status: response.status(),
+        };
+        self.tell(&visit, &ended, started);
         response
-    }
-
-    fn count(
-        &self,
-        visit: &Visit<'_>,
-        operation: Option<Operation>,
-        outcome: &Outcome,
-        kind: Option<Kind>,
-        started: Instant,
-    ) {
-        let took = started.elapsed();
-        self.doors
-            .metrics
-            .answered(visit.dialect, operation, kind, took);
-        let why = outcome
-            .as_ref()
-            .err()
-            .filter(|_| kind.is_some())
-            .map(|fault| fault.details.message.as_str());
-        info!(
-            id = %visit.envelope.arrival.id,
-            dialect = %visit.envelope.dialect,
-            command = operation.map_or("none", Operation::name),
-            outcome = kind.map_or("done", Kind::name),
-            why,
-            took_us = took.as_micros() as u64,
-            "request"
-        );
     }
 
     /// Puts the seal of its door on a reply.

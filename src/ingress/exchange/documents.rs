@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 
+use super::told::Ended;
 use super::{Exchange, Visit};
 use crate::dialect::graphql::project::{plain_error, refused};
 use crate::dialect::graphql::request::{Asked, Documents, NO_DOCUMENT};
@@ -19,7 +20,7 @@ use crate::dialect::server::Rendered;
 use crate::dialect::wire::Incoming;
 use crate::ingress::listener::Body;
 use crate::ingress::rescue;
-use crate::model::{Done, Fault, Kind, Operation, Outcome, Reply};
+use crate::model::{Done, Fault, Kind, Operation, Outcome, Reply, Text};
 
 /// The largest body: documents and their variables, which take many times their bytes once they are read.
 const MOST_BYTES: usize = 256 << 10;
@@ -32,6 +33,8 @@ struct Answer {
     whole: Option<Rendered>,
     operation: Option<Operation>,
     outcome: Outcome,
+    /// Where the first command went.
+    upstream: Text,
 }
 
 impl Answer {
@@ -42,6 +45,7 @@ impl Answer {
             whole: None,
             operation: None,
             outcome: Ok(Reply::Done(Done {})),
+            upstream: Text::default(),
         }
     }
 
@@ -67,8 +71,6 @@ impl Exchange {
             .answer_documents(service, &mut visit, parts, body)
             .await;
         let dialect = &self.doors.dialects[visit.dialect];
-        let kind = answer.outcome.as_ref().err().map(|fault| fault.kind);
-        self.count(&visit, answer.operation, &answer.outcome, kind, started);
         let mut rendered = match answer.whole {
             Some(whole) => whole,
             None => dialect.answered(answer.status, answer.body, &visit.envelope.arrival),
@@ -84,6 +86,13 @@ impl Exchange {
         let mut response = Response::new(Full::new(body));
         *response.status_mut() = rendered.status;
         *response.headers_mut() = rendered.headers;
+        let ended = Ended {
+            operation: answer.operation,
+            fault: answer.outcome.as_ref().err(),
+            upstream: &answer.upstream,
+            status: response.status(),
+        };
+        self.tell(&visit, &ended, started);
         response
     }
 
@@ -213,7 +222,7 @@ impl Exchange {
             Ok(run) => run,
             Err(failure) => return failed(&failure),
         };
-        let mut operation = None;
+        let (mut operation, mut upstream) = (None, Text::default());
         let mut sent = 0;
         loop {
             let due = run.ready();
@@ -228,20 +237,28 @@ impl Exchange {
             )
             .await;
             sent += due.len();
-            for (call, outcome) in due.into_iter().zip(outcomes) {
+            for (call, (outcome, went)) in due.into_iter().zip(outcomes) {
                 run.settle(call, outcome);
+                if upstream.is_empty() {
+                    upstream = went;
+                }
             }
         }
         if let Some((fault, on)) = run.halted() {
-            return self.whole(visit, fault, Some(on));
+            return Answer {
+                upstream,
+                ..self.whole(visit, fault, Some(on))
+            };
         }
         Answer {
             operation,
+            upstream,
             ..Answer::of(StatusCode::OK, run.render())
         }
     }
 
-    async fn call(&self, visit: &Visit<'_>, call: &Call, index: usize) -> Outcome {
+    /// Has one command carried out, and says where it went.
+    async fn call(&self, visit: &Visit<'_>, call: &Call, index: usize) -> (Outcome, Text) {
         let mut envelope = visit.envelope.clone();
         envelope.command = call.command.clone();
         // One key for a whole document: each of its changes is another.
@@ -249,8 +266,8 @@ impl Exchange {
             envelope.arrival.key = format!("{}-{index}", envelope.arrival.key).into();
         }
         let profile = &self.doors.dialects[visit.dialect].profile;
-        let (outcome, _) = self.gateway.submit(&mut envelope, profile).await;
-        outcome
+        let (outcome, context) = self.gateway.submit(&mut envelope, profile).await;
+        (outcome, context.upstream)
     }
 }
 
