@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use flate2::{Compression, read};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use sabir::admin::Admin;
@@ -57,7 +58,7 @@ fn failed(error: &BodyError) -> Response<Full<Bytes>> {
     *response.status_mut() = match error {
         BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         BodyError::TimedOut => StatusCode::REQUEST_TIMEOUT,
-        BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+        BodyError::Broken(_) | BodyError::Coding => StatusCode::BAD_REQUEST,
     };
     response
 }
@@ -247,7 +248,7 @@ fn lengths_and_codings_that_two_readers_read_differently_are_refused() {
         "exclude",
     );
     assert_refused(
-        &say("Content-Encoding: gzip\r\nContent-Length: 3", "abc"),
+        &say("Content-Encoding: br\r\nContent-Length: 3", "abc"),
         "415",
         "Content-Encoding",
     );
@@ -329,6 +330,70 @@ fn a_body_over_the_limit_gets_its_answer_and_no_reset() {
         body.len()
     );
     assert_refused(&door.say(refused), "400", "missing");
+}
+
+fn packed(coding: &str, bytes: &[u8]) -> Vec<u8> {
+    let (mut packed, best) = (Vec::new(), Compression::best());
+    match coding {
+        "gzip" => read::GzEncoder::new(bytes, best).read_to_end(&mut packed),
+        "deflate" => read::ZlibEncoder::new(bytes, best).read_to_end(&mut packed),
+        _ => read::DeflateEncoder::new(bytes, best).read_to_end(&mut packed),
+    }
+    .unwrap();
+    packed
+}
+
+#[test]
+fn a_packed_body_is_unpacked_within_the_limit() {
+    let door = Door::open(|_| {});
+    let say = |coding: &str, body: &[u8]| {
+        let head = format!(
+            "POST /p HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Encoding: {coding}\r\n\
+             Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        door.say([head.as_bytes(), body].concat())
+    };
+    let text = "salam ".repeat(166);
+    for (name, kind) in [
+        ("gzip", "gzip"),
+        ("X-GZip", "gzip"),
+        ("deflate", "deflate"),
+        ("Deflate", "raw"),
+    ] {
+        let body = packed(kind, text.as_bytes());
+        assert!(body.len() < 50);
+        let reply = say(name, &body);
+        assert!(
+            reply.ends_with(&format!("POST /p {text}")),
+            "{name} {reply}"
+        );
+        // One byte more than may be; a bomb; one that is cut; something else.
+        let over = packed(kind, &[b'x'; 1001]);
+        assert!(say(name, &over).starts_with("HTTP/1.1 413 "), "{name}");
+        let bomb = packed(kind, &vec![0; 500_000]);
+        assert!(say(name, &bomb).starts_with("HTTP/1.1 413 "), "{name}");
+        for broken in [&body[..body.len() - 9], b"\x78\x9cabcdefghij", b""] {
+            let reply = say(name, broken);
+            assert!(reply.starts_with("HTTP/1.1 400 "), "{name} {reply}");
+        }
+    }
+    assert!(say("identity", text.as_bytes()).ends_with(&text));
+    // Two members are one text, and what is sent has the limit too.
+    let two = [packed("gzip", b"sal"), packed("gzip", b"am")].concat();
+    assert!(say("gzip", &two).ends_with(" salam"));
+    let empty = packed("gzip", b"").repeat(100);
+    assert!(say("gzip", &empty).starts_with("HTTP/1.1 413 "));
+    for unknown in [
+        "br",
+        "gzip, gzip",
+        "gzip\r\nContent-Encoding: gzip",
+        "",
+        "zstd",
+    ] {
+        let reply = say(unknown, b"abc");
+        assert_refused(&reply, "415", "accept-encoding: gzip, deflate\r\n");
+    }
 }
 
 #[test]

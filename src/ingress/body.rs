@@ -1,7 +1,7 @@
 //! The body of a request, which can only be read with a limit.
 //!
 //! There is no way to get at the bytes but [`Body::read`], so there is no way to forget the limit or the deadline.
-//! It decompresses nothing (the listener refuses encoded bodies) and keeps nothing: who wants the bytes twice keeps
+//! The limit holds for what is sent and for what that unpacks to. It keeps nothing: who wants the bytes twice keeps
 //! them. Before it stands the listener, after it the exchange, which knows how much a request of its kind may weigh.
 
 use std::future::poll_fn;
@@ -13,12 +13,14 @@ use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
+use super::coding::Coding;
 use crate::alarm::Alarm;
 
 /// A request's body, unread.
 #[derive(Debug)]
 pub struct Body {
     source: Source,
+    coding: Option<Coding>,
     /// The listener's own limit, which a caller may lower and cannot raise.
     limit: usize,
     within: Duration,
@@ -39,12 +41,20 @@ pub enum BodyError {
     TimedOut,
     #[error("the body broke off: {0}")]
     Broken(#[source] hyper::Error),
+    #[error("the body is not what its Content-Encoding says")]
+    Coding,
 }
 
 impl Body {
-    pub(super) fn new(incoming: Incoming, limit: usize, within: Duration) -> Body {
+    pub(super) fn new(
+        incoming: Incoming,
+        coding: Option<Coding>,
+        limit: usize,
+        within: Duration,
+    ) -> Body {
         Body {
             source: Source::Wire(incoming),
+            coding,
             limit,
             within,
         }
@@ -54,13 +64,21 @@ impl Body {
     pub fn held(bytes: impl Into<Bytes>) -> Body {
         Body {
             source: Source::Held(bytes.into()),
+            coding: None,
             limit: usize::MAX,
             within: Duration::ZERO,
         }
     }
 
-    /// How long the body says it is; nothing for a chunked one.
+    /// How long the body says it is; nothing for a chunked or a packed one.
     pub fn declared(&self) -> Option<u64> {
+        match self.coding {
+            None => self.on_the_wire(),
+            Some(_) => None,
+        }
+    }
+
+    fn on_the_wire(&self) -> Option<u64> {
         match &self.source {
             Source::Wire(incoming) => incoming.size_hint().exact(),
             Source::Held(bytes) => Some(bytes.len() as u64),
@@ -70,7 +88,8 @@ impl Body {
     /// The whole body, if it is no larger than `cap` and comes in time.
     pub async fn read(self, cap: usize) -> Result<Bytes, BodyError> {
         let limit = cap.min(self.limit);
-        if self.declared().is_some_and(|length| length > limit as u64) {
+        let sent = self.on_the_wire();
+        if sent.is_some_and(|length| length > limit as u64) {
             return Err(BodyError::TooLarge { limit });
         }
         let mut incoming = match self.source {
@@ -90,7 +109,10 @@ impl Body {
             Poll::Ready(Err(BodyError::TimedOut))
         })
         .await?;
-        Ok(gathered.finish())
+        match self.coding {
+            None => Ok(gathered.finish()),
+            Some(coding) => coding.unpack(&gathered.finish(), limit),
+        }
     }
 }
 

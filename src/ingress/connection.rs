@@ -23,8 +23,9 @@ use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::body::Body;
+use super::coding::ACCEPTED;
 use super::listener::{Floor, Handler, Seat};
-use super::screen::screen;
+use super::screen::{Refusal, screen};
 use super::wire::{Vitals, Wire};
 use crate::alarm::Alarm;
 
@@ -108,15 +109,22 @@ async fn exchange<H: Handler>(
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let certain = vitals.begin();
     let (mut response, last) = match screen(&request, certain) {
-        Ok(()) => {
+        Ok(coding) => {
             // What follows a chunked body is not followed (see `scan`), so nothing may.
             let last = request.headers().contains_key(header::TRANSFER_ENCODING);
-            let body = |incoming| Body::new(incoming, floor.body_bytes, floor.body_within);
+            let body = |incoming| Body::new(incoming, coding, floor.body_bytes, floor.body_within);
             (floor.handler.answer(request.map(body), peer).await, last)
         }
         Err(refusal) => {
             let (method, path) = (request.method(), request.uri().path());
-            (floor.handler.refuse(&refusal, method, path), true)
+            let mut response = floor.handler.refuse(&refusal, method, path);
+            if refusal == Refusal::ContentCoding {
+                let accepted = HeaderValue::from_static(ACCEPTED);
+                response
+                    .headers_mut()
+                    .insert(header::ACCEPT_ENCODING, accepted);
+            }
+            (response, true)
         }
     };
     if last {

@@ -2,6 +2,7 @@
 
 pub mod arrival;
 mod body;
+mod coding;
 mod connection;
 pub mod exchange;
 pub mod listener;

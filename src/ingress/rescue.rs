@@ -17,6 +17,7 @@ pub fn body(error: &BodyError) -> Fault {
             fault.details.limit = i64::try_from(*limit).ok();
             fault
         }
+        BodyError::Coding => Fault::client(Kind::Malformed, error.to_string()),
         BodyError::TimedOut => Fault::client(Kind::Timeout, "the body did not come in time"),
         BodyError::Broken(why) => {
             Fault::client(Kind::Malformed, format!("the body ended early: {why}"))

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::Full;
 
+use super::coding::Coding;
+
 /// Why a request is refused before any dialect has looked at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -21,7 +23,7 @@ pub enum Refusal {
     TwoLengths,
     #[error("the only Transfer-Encoding understood here is chunked")]
     TransferCoding,
-    #[error("the body must be sent without Content-Encoding")]
+    #[error("the body's Content-Encoding is not understood here")]
     ContentCoding,
     #[error("this is not a proxy of that kind")]
     Tunnel,
@@ -50,8 +52,8 @@ impl Refusal {
     }
 }
 
-/// Is this a request that can be answered? `certain` says that its head named no second length, which hyper hides.
-pub(super) fn screen<B>(request: &Request<B>, certain: bool) -> Result<(), Refusal> {
+/// Is this a request that can be answered, and how is its body packed? `certain` says that its head named no second length, which hyper hides.
+pub(super) fn screen<B>(request: &Request<B>, certain: bool) -> Result<Option<Coding>, Refusal> {
     let headers = request.headers();
     if *request.method() == Method::CONNECT {
         return Err(Refusal::Tunnel);
@@ -64,12 +66,9 @@ pub(super) fn screen<B>(request: &Request<B>, certain: bool) -> Result<(), Refus
             return Err(Refusal::TwoLengths);
         }
     }
-    if headers.contains_key(header::CONTENT_ENCODING)
-        && !only(headers, header::CONTENT_ENCODING, "identity")
-    {
-        return Err(Refusal::ContentCoding);
-    }
-    screen_host(headers, request.version())
+    let coding = Coding::of(headers)?;
+    screen_host(headers, request.version())?;
+    Ok(coding)
 }
 
 fn screen_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {

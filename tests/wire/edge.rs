@@ -1,10 +1,12 @@
 //! The edge of HTTP: hosts, heads and bodies that are not as they should be, and connections that go on.
 
+use std::io::Read as _;
+
 use serde_json::json;
 
 use crate::keyauth::{self, APP};
 use crate::rooms::{self, headers};
-use crate::support::server::{Line, request};
+use crate::support::server::{Line, Server, request};
 use crate::{at_home, nothing_reaches_far};
 
 #[test]
@@ -64,6 +66,47 @@ fn a_head_that_is_too_large_is_refused() {
             assert!(matches!(status, 414 | 431), "{status}");
             assert!(line.closed());
         }
+    });
+}
+
+#[test]
+fn a_packed_body_is_read_like_any_other() {
+    let packed = |text: &str| {
+        let (mut packed, best) = (Vec::new(), flate2::Compression::best());
+        let mut packing = flate2::read::GzEncoder::new(text.as_bytes(), best);
+        packing.read_to_end(&mut packed).unwrap();
+        packed
+    };
+    let post = |server: &Server, token: &str, coding: &str, body: &[u8]| {
+        let coding = format!("Content-Encoding: {coding}");
+        let headers = [&headers(token)[..], &[coding.as_str()]].concat();
+        server.request("POST", "/chat-messages", &headers, body)
+    };
+    let large = format!(r#"{{"room":"den","text":"{}"}}"#, "a".repeat(70 << 10));
+    let huge = format!(r#"{{"room":"den","text":"{}"}}"#, "a".repeat(1 << 20));
+    let home = at_home();
+    let reply = post(&home, "token-of-alice", "gzip", &packed(&large));
+    assert_eq!(reply.status, 200);
+    nothing_reaches_far(|server| {
+        let told = |token: &str, coding: &str, body: &[u8]| {
+            let reply = post(server, token, coding, body);
+            (reply.status, reply.member("message"))
+        };
+        // Small as it is sent, and neither for somebody unknown nor beyond the limit.
+        assert_eq!(
+            told("token-of-nobody", "gzip", &packed(&large)),
+            (401, "Not authenticated".into())
+        );
+        assert_eq!(
+            told("token-of-alice", "gzip", &packed(&huge)),
+            (400, "Text is too long".into())
+        );
+        assert_eq!(told("token-of-alice", "gzip", large.as_bytes()).0, 400);
+        let unknown = post(server, "token-of-alice", "br", b"?");
+        assert_eq!(
+            (unknown.status, unknown.member("name")),
+            (415, "BadRequest".into())
+        );
     });
 }
 
