@@ -177,7 +177,7 @@ fn carry_out(
         relay
             .call(
                 at,
-                command(channel),
+                Box::new(command(channel)),
                 &arrival,
                 &Presence::default(),
                 OPERATOR,

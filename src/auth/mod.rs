@@ -23,6 +23,7 @@ use session::{Kept, Session};
 pub struct Auth {
     accounts: Vec<Arc<Account>>,
     applications: Vec<Arc<Application>>,
+    by_name: HashMap<Text, usize>,
     by_token: HashMap<Text, usize>,
     by_license: HashMap<Text, usize>,
     /// By the hash of the session's id or the token.
@@ -37,9 +38,10 @@ pub struct Principal {
     pub name: Text,
     pub person: Person,
     pub may: May,
-    pub channels: Vec<Channels>,
-    /// Its own credentials at upstreams, by the upstream's name or by a dialect's.
+    /// The person's account, unless a program calls for itself.
     pub account: Option<Arc<Account>>,
+    /// The program through which it calls, which may be held to less than the person is.
+    pub program: Option<Arc<Application>>,
 }
 
 /// Everything that a request's proofs say.
@@ -54,20 +56,17 @@ pub struct Caller {
 }
 
 impl Principal {
-    fn person(account: &Arc<Account>, application: Option<&Application>) -> Principal {
-        let narrowed = application.map(|application| application.channels.clone());
+    fn person(account: &Arc<Account>, program: Option<&Arc<Application>>) -> Principal {
         Principal {
             name: account.name.clone(),
             person: person_of(account),
-            may: application.map_or(account.may, |application| account.may.and(application.may)),
-            channels: std::iter::once(account.channels.clone())
-                .chain(narrowed)
-                .collect(),
+            may: program.map_or(account.may, |program| account.may.and(program.may)),
             account: Some(account.clone()),
+            program: program.cloned(),
         }
     }
 
-    fn program(application: &Application) -> Principal {
+    fn program(application: &Arc<Application>) -> Principal {
         let name = application.name.clone();
         Principal {
             person: Person {
@@ -77,14 +76,17 @@ impl Principal {
             },
             name,
             may: application.may,
-            channels: vec![application.channels.clone()],
             account: None,
+            program: Some(application.clone()),
         }
     }
 
     /// May this caller know of the channel?
     pub fn reaches(&self, channel: &str) -> bool {
-        self.channels.iter().all(|channels| channels.has(channel))
+        let account = self.account.as_ref().map(|account| &account.channels);
+        let program = self.program.as_ref().map(|program| &program.channels);
+        let mut held = account.into_iter().chain(program);
+        held.all(|channels| channels.has(channel))
     }
 }
 
@@ -152,6 +154,10 @@ impl Auth {
                 .map(|(at, account)| (token::hash(&secret(account).0), at))
                 .collect()
         };
+        let names = accounts.iter().enumerate();
+        let by_name = names
+            .map(|(at, account)| (account.name.clone(), at))
+            .collect();
         let by_token = index(|account| &account.token);
         let by_license = index(|account| &account.license);
         let rows = store.sessions().await?;
@@ -160,6 +166,7 @@ impl Auth {
             .map(|row| (row.id.clone(), Arc::new(Session::from_row(row))))
             .collect();
         Ok(Auth {
+            by_name,
             by_token,
             by_license,
             accounts,
@@ -242,7 +249,7 @@ impl Auth {
             return Err(Fault::client(Kind::Session, "no such session"));
         };
         let principal = self.account_named(&session.account);
-        let principal = principal.map(|account| Principal::person(account, application.as_deref()));
+        let principal = principal.map(|account| Principal::person(account, application.as_ref()));
         Ok(Caller {
             application,
             session: Some(hash),
@@ -280,10 +287,7 @@ impl Auth {
                 .iter()
                 .find(|known| known.name == session.application)
         });
-        let mut principal = Principal::person(
-            account,
-            application.as_deref().or(program.map(|known| &**known)),
-        );
+        let mut principal = Principal::person(account, application.as_ref().or(program));
         principal.may.send &= issued.as_ref().is_none_or(|session| session.sends());
         principal.may.moderate &= issued.as_ref().is_none_or(|session| session.sends());
         Ok(Caller {
@@ -319,9 +323,7 @@ impl Auth {
     }
 
     fn account_named(&self, name: &str) -> Option<&Arc<Account>> {
-        self.accounts
-            .iter()
-            .find(|account| !name.is_empty() && account.name == name)
+        self.accounts.get(*self.by_name.get(name)?)
     }
 
     fn in_force(&self, hash: &Text, now: Time) -> Option<Arc<Session>> {

@@ -113,7 +113,7 @@ fn reader(application: &Arc<Application>) -> Principal {
             send: false,
             moderate: false,
         },
-        channels: vec![application.channels.clone()],
         account: None,
+        program: Some(application.clone()),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::{Account, Auth, Caller, Principal, token};
+use super::{Account, Auth, Caller, token};
 use crate::model::{
     Command, Credential, Done, Fault, Kind, OpenSession, Outcome, Profile, Register, Reply, Secret,
     Session as Told, Text, Time,
@@ -241,7 +241,7 @@ impl Auth {
             account: account.name.clone(),
             ..(*session).clone()
         };
-        let person = Principal::person(account, caller.application.as_deref()).person;
+        let person = super::person_of(account);
         let told = Told {
             person,
             created_at: Some(now),

@@ -65,7 +65,7 @@ impl Gateway {
                 window: window.clone(),
                 ..list.clone()
             });
-            match self.one(asked, one).await {
+            match self.one(asked, Box::new(one)).await {
                 Ok(Reply::Messages(page)) => {
                     total = total.zip(page.window.total).map(|(sum, more)| sum + more);
                     messages.extend(page.messages);
@@ -117,7 +117,7 @@ impl Gateway {
                     ..FindChannel::default()
                 };
                 let found = match self
-                    .relayed(asked, &upstream, Command::FindChannel(find))
+                    .relayed(asked, &upstream, Box::new(Command::FindChannel(find)))
                     .await
                 {
                     Ok(Reply::OneChannel(one)) => one.channel,
@@ -136,7 +136,7 @@ impl Gateway {
             }
             Source::Every { upstream } => {
                 let list = Command::ListChannels(ListChannels::default());
-                let channels = match self.relayed(asked, &upstream, list).await {
+                let channels = match self.relayed(asked, &upstream, Box::new(list)).await {
                     Ok(Reply::Channels(list)) => list.channels,
                     Err(fault) if !fault.kind.is(Kind::Unsupported) => return Err(fault),
                     _ => Vec::new(),

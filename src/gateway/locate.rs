@@ -12,7 +12,7 @@ use crate::route::Route;
 /// A command, once its channel is found.
 pub(super) struct Located {
     /// In the upstream's own names.
-    pub command: Command,
+    pub command: Box<Command>,
     pub route: Route,
     /// The channel as the client names it.
     pub client_channel: Text,
@@ -26,7 +26,7 @@ impl Gateway {
     pub(super) async fn locate(
         &self,
         asked: &Asked<'_>,
-        mut command: Command,
+        mut command: Box<Command>,
     ) -> Result<Located, Fault> {
         let ids = &self.relay.shared.ids;
         self.named(asked, &mut command).await?;

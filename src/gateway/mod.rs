@@ -9,8 +9,8 @@ mod everywhere;
 mod locate;
 mod naming;
 mod pace;
+mod sends;
 
-use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ pub use carried::Carried;
 pub use crate::auth::letters;
 use crate::auth::{Auth, Caller, Principal};
 use crate::model::{
-    App, Arrival, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Message,
-    Messages, Outcome, Profile, Reply, SealKeys, Secret, Text, Time, Window,
+    App, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Messages, Outcome,
+    Profile, Reply, SealKeys, Secret, Text, Time,
 };
-use crate::relay::{Claimed, Relay, Side, upstream_key};
+use crate::relay::{Relay, Side};
 use crate::route::{Route, Routes};
 use pace::Pace;
 
@@ -70,36 +70,6 @@ struct Asked<'a> {
     part: usize,
     /// Where the command went, once that is known.
     went: &'a OnceCell<Text>,
-}
-
-impl Asked<'_> {
-    /// Whose idempotency keys these are: nobody's key is another's.
-    fn scope(&self) -> Text {
-        let kind = if self.principal.account.is_some() {
-            "person"
-        } else {
-            "program"
-        };
-        let (dialect, name) = (&self.envelope.dialect, &self.principal.name);
-        format!("{dialect}\n{kind}\n{name}\n{}", self.application).into()
-    }
-
-    /// The arrival as an upstream may see it. Its ids become the upstream's own marks of a message, so each message of
-    /// a request has another, and clients that chose the same key have not.
-    fn arrival(&self) -> Cow<'_, Arrival> {
-        let arrival = &self.envelope.arrival;
-        if self.part == 0 && arrival.key.is_empty() {
-            return Cow::Borrowed(arrival);
-        }
-        let mut arrival = arrival.clone();
-        if self.part > 0 {
-            arrival.id = format!("{}-{}", arrival.id, self.part).into();
-        }
-        if !arrival.key.is_empty() {
-            arrival.key = upstream_key(&self.scope(), &arrival.key, self.part);
-        }
-        Cow::Owned(arrival)
-    }
 }
 
 impl Gateway {
@@ -227,27 +197,8 @@ impl Gateway {
             }
             // Boxed like everything rare: it would swell the future of every other request.
             Command::SendMany(many) => Box::pin(self.many(&asked, &many.sends)).await,
-            command => self.one(&asked, command.clone()).await,
+            command => self.one(&asked, Box::new(command.clone())).await,
         }
-    }
-
-    /// A send with an idempotency key: it happens once, and a repetition comes to the same.
-    async fn once(&self, asked: &Asked<'_>) -> Outcome {
-        let (shared, command) = (&self.relay.shared, &asked.envelope.command);
-        let key = &asked.envelope.arrival.key;
-        let ticket = match shared
-            .claim(&asked.scope(), key, command, asked.now)
-            .await?
-        {
-            Claimed::Before(outcome) => return *outcome,
-            Claimed::Fresh(ticket) => ticket,
-        };
-        let outcome = match command {
-            Command::SendMany(many) => self.many(asked, &many.sends).await,
-            command => self.one(asked, command.clone()).await,
-        };
-        shared.settle(ticket, &outcome).await;
-        outcome
     }
 
     /// A list, no longer than those of the client's dialect are.
@@ -257,42 +208,13 @@ impl Gateway {
             // Where an unknown channel is an empty one, no channel is too.
             true if asked.profile.lists_unknown => Ok(Reply::Messages(Messages::default())),
             true => Box::pin(self.everywhere(asked, list)).await,
-            false => self.one(asked, Command::List(list)).await,
+            false => self.one(asked, Box::new(Command::List(list))).await,
         }
     }
 
-    /// Several messages in order. All are checked before the first is sent, so that no mistake that was there to see
-    /// leaves half of them done; what fails later says how many had been sent, and is not to be tried again unseen.
-    async fn many(&self, asked: &Asked<'_>, sends: &[Message]) -> Outcome {
-        for message in sends {
-            self.locate(asked, Command::Send(message.clone())).await?;
-        }
-        let mut messages = Vec::new();
-        for (part, message) in sends.iter().enumerate() {
-            let asked = &Asked { part, ..*asked };
-            match self.one(asked, Command::Send(message.clone())).await {
-                Ok(Reply::OneMessage(one)) => messages.push(one.message),
-                Ok(_) => {}
-                Err(mut fault) => {
-                    if part > 0 {
-                        let all = sends.len();
-                        fault.kind = Kind::OutcomeUnknown;
-                        fault.details.message =
-                            format!("{} ({part} of {all} were sent)", fault.details.message).into();
-                    }
-                    return Err(fault);
-                }
-            }
-        }
-        Ok(Reply::Messages(Messages {
-            messages,
-            window: Window::default(),
-        }))
-    }
-
-    /// One command about one channel, message or person.
-    async fn one(&self, asked: &Asked<'_>, command: Command) -> Outcome {
-        let listing = matches!(command, Command::List(_));
+    /// One command about one channel, message or person. It is boxed because it is handed through many calls.
+    async fn one(&self, asked: &Asked<'_>, command: Box<Command>) -> Outcome {
+        let listing = matches!(*command, Command::List(_));
         let located = match self.locate(asked, command).await {
             Err(fault) if fault.kind == Kind::Channel && asked.profile.lists_unknown && listing => {
                 return Ok(Reply::Messages(Messages::default()));
@@ -300,12 +222,12 @@ impl Gateway {
             located => located?,
         };
         let turn = self.take_turn(asked, &located)?;
-        let window = match &located.command {
+        let window = match &*located.command {
             Command::List(list) => Some(list.window.clone()),
             _ => None,
         };
         let effect = located.command.operation().effect();
-        let sent = matches!(located.command, Command::Send(_));
+        let sent = matches!(*located.command, Command::Send(_));
         let upstream = &located.route.upstream;
         let outcome = self.relayed(asked, upstream, located.command).await;
         let mut reply = match outcome {
@@ -353,7 +275,7 @@ impl Gateway {
         })
     }
 
-    async fn relayed(&self, asked: &Asked<'_>, upstream: &str, command: Command) -> Outcome {
+    async fn relayed(&self, asked: &Asked<'_>, upstream: &str, command: Box<Command>) -> Outcome {
         let shared = &self.relay.shared;
         // Of several, the first is told of.
         let _ = asked.went.set(upstream.into());

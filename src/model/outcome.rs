@@ -46,7 +46,7 @@ record! {
         id: Text,
         action: Text,
         channel: Text,
-        message: Message,
+        message: Option<Box<Message>>,
         person: Person,
         moderator: Person,
         created_at: Option<Time>,

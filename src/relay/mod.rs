@@ -151,7 +151,7 @@ impl Relay {
     pub async fn call(
         &self,
         at: usize,
-        mut command: Command,
+        mut command: Box<Command>,
         arrival: &Arrival,
         client: &Presence,
         viewer: &str,

@@ -86,7 +86,7 @@ impl Local {
             channel: message.channel.clone(),
             person: message.author.clone(),
             moderator: person.clone(),
-            message,
+            message: Some(Box::new(message)),
             ..Moderation::default()
         }))
     }
