@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,14 +12,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use sabir::ingress::listener::{Body, Config, Handler, bind, serve};
+use sabir::ingress::listener::{Body, Client, Config, Handler, bind, serve};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 struct Salam;
 
 impl Handler for Salam {
-    async fn answer(&self, _: Request<Body>, _: SocketAddr) -> Response<Full<Bytes>> {
+    async fn answer(&self, _: Request<Body>, _: &Client) -> Response<Full<Bytes>> {
         Response::new(Full::from("salam"))
     }
 }

@@ -14,7 +14,9 @@ use flate2::{Compression, read};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use sabir::admin::Admin;
-use sabir::ingress::listener::{Body, BodyError, Config, Handler, Refusal, bind, bind_each, serve};
+use sabir::ingress::listener::{
+    Body, BodyError, Client, Config, Handler, Refusal, bind, bind_each, serve,
+};
 use sabir::metrics::Metrics;
 use tokio::sync::watch;
 use tokio::task::LocalSet;
@@ -25,7 +27,7 @@ struct Echo {
 }
 
 impl Handler for Echo {
-    async fn answer(&self, mut request: Request<Body>, _: SocketAddr) -> Response<Full<Bytes>> {
+    async fn answer(&self, mut request: Request<Body>, _: &Client) -> Response<Full<Bytes>> {
         if request.headers().contains_key("upgrade") {
             return upgrade(&mut request);
         }
@@ -618,14 +620,17 @@ fn a_client_that_leaves_does_not_stop_its_request() {
         .unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
     assert!(rest(&mut stream).ends_with("GET /slow "));
-    let mut stream = door.connect();
-    stream
-        .write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(50));
-    drop(stream);
+    // Closed, and reset.
+    for linger in [None, Some(Duration::ZERO)] {
+        let mut stream = door.connect();
+        stream
+            .write_all(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        socket2::SockRef::from(&stream).set_linger(linger).unwrap();
+    }
     std::thread::sleep(Duration::from_millis(600));
-    assert_eq!(door.finished.load(Ordering::SeqCst), 2);
+    assert_eq!(door.finished.load(Ordering::SeqCst), 3);
 }
 
 #[test]

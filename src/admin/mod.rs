@@ -3,7 +3,6 @@
 //! Served by the same listener as the public door, with the same limits, at an address that the public does not reach;
 //! so it asks nobody who they are. It changes nothing. The app tells it when traffic may come.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
-use crate::ingress::listener::{Body, Handler};
+use crate::ingress::listener::{Body, Client, Handler};
 use crate::metrics::Metrics;
 
 const PATHS: &str =
@@ -27,7 +26,7 @@ pub struct Admin {
 }
 
 impl Handler for Admin {
-    async fn answer(&self, request: Request<Body>, _: SocketAddr) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Body>, _: &Client) -> Response<Full<Bytes>> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, PATHS);
             let allowed = HeaderValue::from_static("GET, HEAD");

@@ -17,16 +17,15 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::body::Body;
 use super::coding::ACCEPTED;
-use super::listener::{Floor, Handler, Seat};
+use super::listener::{Client, Floor, Handler, Seat};
 use super::screen::{Refusal, screen};
-use super::wire::{Vitals, Wire};
+use super::wire::{Socket, Vitals, Wire};
 use crate::alarm::Alarm;
 
 /// Carries one connection whose first bytes are a handshake, which is no longer waited for than the first request.
@@ -56,19 +55,20 @@ pub(super) async fn secure<H: Handler>(
 }
 
 /// Carries one connection from its first byte to its last.
-pub(super) async fn converse<H: Handler, S>(
+pub(super) async fn converse<H: Handler, S: Socket>(
     seat: Seat<H>,
     stream: S,
     peer: SocketAddr,
     vitals: Arc<Vitals>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) {
     let floor = &*seat.floor;
     seat.take().await;
     let wire = TokioIo::new(Wire::new(stream, Arc::clone(&vitals)));
-    let watched = &*vitals;
-    let service = service_fn(move |request| exchange(floor, watched, peer, request));
+    let client = Client {
+        peer,
+        presence: vitals.presence.clone(),
+    };
+    let service = service_fn(|request| exchange(floor, &vitals, &client, request));
     // One that came while we were stopping is answered once, before anything is said of closing.
     let mut told = floor.stopping();
     let mut protocol = floor.http1.clone();
@@ -104,7 +104,7 @@ pub(super) async fn converse<H: Handler, S>(
 async fn exchange<H: Handler>(
     floor: &Floor<H>,
     vitals: &Vitals,
-    peer: SocketAddr,
+    client: &Client,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let certain = vitals.begin();
@@ -113,7 +113,7 @@ async fn exchange<H: Handler>(
             // What follows a chunked body is not followed (see `scan`), so nothing may.
             let last = request.headers().contains_key(header::TRANSFER_ENCODING);
             let body = |incoming| Body::new(incoming, coding, floor.body_bytes, floor.body_within);
-            (floor.handler.answer(request.map(body), peer).await, last)
+            (floor.handler.answer(request.map(body), client).await, last)
         }
         Err(refusal) => {
             let (method, path) = (request.method(), request.uri().path());

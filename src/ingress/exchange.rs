@@ -7,7 +7,6 @@
 mod documents;
 mod told;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +15,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 
 use super::arrival;
-use super::listener::{Body, Handler, Refusal};
+use super::listener::{Body, Client, Handler, Refusal};
 use super::rescue;
 use crate::dialect::Dialect;
 use crate::dialect::directory::{Directory, Found};
@@ -70,7 +69,7 @@ struct Visit<'d> {
 }
 
 impl Handler for Exchange {
-    async fn answer(&self, request: Request<Body>, peer: SocketAddr) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Body>, client: &Client) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let _in_flight = self.doors.metrics.enter();
         let (parts, body) = request.into_parts();
@@ -86,7 +85,7 @@ impl Handler for Exchange {
                 return response;
             }
         };
-        let mut visit = self.visit(dialect, door, &parts, peer);
+        let mut visit = self.visit(dialect, door, &parts, client);
         if let Found::Owned { .. } = found
             && let Some(service) = self.doors.dialects[dialect].service(door, path)
         {
@@ -204,7 +203,7 @@ impl Exchange {
         dialect: usize,
         door: usize,
         parts: &http::request::Parts,
-        peer: SocketAddr,
+        client: &Client,
     ) -> Visit<'_> {
         let spoken = &self.doors.dialects[dialect];
         let text = |name: &str| {
@@ -224,7 +223,7 @@ impl Exchange {
             now: Some(arrival::now()),
             nonce,
             key: text(IDEMPOTENCY_KEY).trim_matches('"').into(),
-            client_ip: peer.ip().to_string().into(),
+            client_ip: client.peer.ip().to_string().into(),
             host: text("host").into(),
             target: parts
                 .uri
@@ -237,7 +236,7 @@ impl Exchange {
             arrival,
             app: Default::default(),
             credential: Default::default(),
-            client: Default::default(),
+            client: client.presence.clone(),
             command: Command::CheckSession(CheckSession {}),
         };
         Visit {

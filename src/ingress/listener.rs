@@ -32,6 +32,7 @@ use super::connection::{converse, secure};
 pub use super::screen::Refusal;
 use super::wire::{Patience, Vitals};
 use crate::alarm::Alarm;
+use crate::model::Presence;
 
 /// The limits of one listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,12 +70,19 @@ impl Default for Config {
     }
 }
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pub peer: SocketAddr,
+    pub presence: Presence,
+}
+
 /// Answers requests. One future per request, polled by its connection's task; it need not be `Send`.
 pub trait Handler: 'static {
     fn answer(
         &self,
         request: Request<Body>,
-        peer: SocketAddr,
+        client: &Client,
     ) -> impl Future<Output = Response<Full<Bytes>>>;
 
     /// Puts a refusal into the words of the dialect that the path belongs to. The connection closes after it.

@@ -1,9 +1,9 @@
 //! A client's socket, watched: what hyper does not tell of a connection, and what the listener must know of it.
 //!
-//! Two things. *Which part of an exchange is being waited for*, so that silence is measured against the right limit:
+//! Three things. *Which part of an exchange is being waited for*, so that silence is measured against the right limit:
 //! hyper has one timer, which runs alike between requests and within a head. And *whether a head named two lengths*
-//! (`Content-Length` beside `Transfer-Encoding`), which hyper resolves and hides. The bytes themselves pass through
-//! untouched. Before it stands the socket, after it hyper.
+//! (`Content-Length` beside `Transfer-Encoding`), which hyper resolves and hides. *Whether the client left*, while its
+//! request waits for its turn: hyper does not read meanwhile. The bytes themselves pass through untouched. Before it stands the socket, after it hyper.
 
 use std::io;
 use std::pin::Pin;
@@ -12,10 +12,14 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use futures_util::FutureExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
+use tokio_rustls::server::TlsStream;
 
 use super::scan::Scan;
+use crate::model::Presence;
 
 /// How much of what a refused client is still sending is read away, so that it sees the answer and not a reset.
 const LINGER_BYTES: usize = 8 << 20;
@@ -63,6 +67,7 @@ pub(super) struct Vitals {
     /// From which request on nothing is certain of lengths.
     doubtful: AtomicU32,
     cut: AtomicBool,
+    pub presence: Presence,
 }
 
 impl Vitals {
@@ -75,6 +80,7 @@ impl Vitals {
             requests: AtomicU32::new(0),
             doubtful: AtomicU32::new(u32::MAX),
             cut: AtomicBool::new(false),
+            presence: Presence::new(),
         })
     }
 
@@ -154,6 +160,23 @@ impl Vitals {
     }
 }
 
+/// A client's socket, or the TLS on it.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Socket for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Socket for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
 /// The socket, or the plain side of its TLS.
 pub(super) struct Wire<S> {
     stream: S,
@@ -163,7 +186,7 @@ pub(super) struct Wire<S> {
     lingered: usize,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+impl<S: Socket> Wire<S> {
     pub fn new(stream: S, vitals: Arc<Vitals>) -> Wire<S> {
         Wire {
             stream,
@@ -171,6 +194,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             vitals,
             shut: false,
             lingered: 0,
+        }
+    }
+
+    /// Notices when the client leaves, as long as somebody wants to know. Who only shuts its sending side looks the same
+    /// as who is gone; it is answered, but what has not begun does not begin.
+    fn look(&mut self, cx: &mut Context<'_>) {
+        if !self.vitals.presence.is_watched() {
+            return;
+        }
+        let (mut byte, tcp) = ([0], self.stream.tcp());
+        let gone = match tcp.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
+            Poll::Pending => false,
+            // Its next request, or the farewell of TLS: what stands behind that shows in the socket's state alone.
+            Poll::Ready(Ok(1..)) => {
+                let state = tcp.ready(Interest::READABLE).now_or_never();
+                state.is_some_and(|state| state.is_ok_and(Ready::is_read_closed))
+            }
+            Poll::Ready(Ok(0) | Err(_)) => true,
+        };
+        if gone {
+            self.vitals.presence.leave();
         }
     }
 
@@ -188,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
+impl<S: Socket> AsyncRead for Wire<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -209,7 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Wire<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
+impl<S: Socket> AsyncWrite for Wire<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -223,6 +267,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        // hyper comes by here whenever it is woken, after the request has been looked at.
+        this.look(cx);
         let flushed = Pin::new(&mut this.stream).poll_flush(cx);
         // What TLS has taken is not gone yet.
         this.vitals.wrote(flushed.is_pending());
