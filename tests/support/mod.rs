@@ -5,6 +5,7 @@ pub mod authority;
 pub mod bombs;
 pub mod case;
 pub mod check;
+pub mod faults;
 pub mod records;
 pub mod running;
 pub mod sections;

@@ -251,12 +251,16 @@ fn serve(mut stream: TcpStream, body: &str, pause: Duration, requests: &Mutex<Ve
         let request = String::from_utf8_lossy(&request).into_owned();
         requests.lock().unwrap().push(request);
         std::thread::sleep(pause);
-        let reply = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        if stream.write_all(reply.as_bytes()).is_err() {
+        if stream.write_all(reply_of(body).as_bytes()).is_err() {
             return;
         }
     }
+}
+
+/// An upstream's reply with this body, as it stands on the wire.
+pub fn reply_of(body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
 }
