@@ -279,7 +279,7 @@ fn every_known_document_is_answered() {
         &document("14-glimeshchat-npm-old-moderators"),
         "{}",
     );
-    assert_eq!(old.body, r#"{"data":{"channel":{"moderators":null}}}"#);
+    assert_eq!(old.body, r#"{"data":{"channel":{"moderators":[]}}}"#);
     let old = json(
         &sabir,
         "/api",

@@ -68,7 +68,7 @@ const DOC_LINES: std::ops::RangeInclusive<usize> = 3..=15;
 const MAY_PANIC: &[(&str, &str)] = &[];
 
 /// Keys of the configuration that a dialect happens to have on the wire.
-const CONFIGURATION: &[&str] = &["account", "members", "timestamp"];
+const CONFIGURATION: &[&str] = &["account", "members", "moderators", "timestamp"];
 
 /// Texts of the GraphQL engine that the behaviour answers like. Mappings have them too, to read them as a client.
 const ENGINE: &[&str] = &[

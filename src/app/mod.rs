@@ -149,7 +149,7 @@ pub async fn build_on(
         .values()
         .map(|upstream| called(upstream, &dialects, &system))
         .collect::<Result<_>>()?;
-    let local = Local::new(store.clone(), auth.people(), config.channels.clone());
+    let local = Local::open(store.clone(), auth.people(), config.channels.clone()).await?;
     let ids = Ids::new(store.clone(), &config.channels);
     let shared = Arc::new(Shared::new(
         dialects.clone(),

@@ -200,7 +200,7 @@ async fn in_local(parts: &Parts, mut command: Command) -> Result<Reply> {
     parts
         .shared
         .local
-        .carry_out(&command, &operator)
+        .carry_out(&command, &operator, arrival::now())
         .await
         .map_err(|fault| anyhow!("{fault}"))
 }

@@ -211,12 +211,17 @@ impl Reading<'_> {
         for member in &members {
             self.refer("account", member, &self.names.accounts);
         }
+        let moderators = table.texts("moderators").unwrap_or_default();
+        for moderator in &moderators {
+            self.refer("account", moderator, &self.names.accounts);
+        }
         let channel = ChannelRule {
             name: name
                 .map(|name| lower(&name.value).into())
                 .unwrap_or_default(),
             title: table.plain("title"),
             owner: self.owner(&mut table),
+            moderators: moderators.into_iter().map(|one| one.value).collect(),
             members: members.into_iter().map(|member| member.value).collect(),
             ids: self.ids(&mut table),
             delay_s: table.whole("delay_s", 0..=86_400).unwrap_or(0),

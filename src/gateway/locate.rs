@@ -155,15 +155,7 @@ impl Gateway {
         {
             return Err(Fault::client(Kind::Channel, "no such channel").value(channel.clone()));
         }
-        // A channel that Sabir keeps itself is moderated by its owner, too.
-        let rule = self
-            .relay
-            .shared
-            .local
-            .rule(channel)
-            .filter(|_| route.upstream == LOCAL);
-        let owns = rule.is_some_and(|rule| rule.owner.as_ref() == Some(&principal.name));
-        let moderates = principal.may.moderate || (owns && principal.may.send);
+        let moderates = self.moderates(principal, route);
         let may = match (command.operation().effect(), command) {
             // What people mark for themselves is a part of reading.
             (
@@ -188,8 +180,44 @@ impl Gateway {
             (Effect::Write, _) => principal.may.send,
             _ => principal.may.read,
         };
-        may.then_some(())
-            .ok_or_else(|| Fault::client(Kind::Scope, "this caller may not do that"))
+        if !may {
+            return Err(Fault::client(Kind::Scope, "this caller may not do that"));
+        }
+        match command {
+            Command::Send(_) | Command::Edit(_) => self.unbarred(asked, route),
+            _ => Ok(()),
+        }
+    }
+
+    /// The rule of a channel that Sabir keeps itself, for a caller who is a person.
+    fn own_rule(&self, principal: &Principal, route: &Route) -> Option<&ChannelRule> {
+        (route.upstream == LOCAL && principal.account.is_some())
+            .then(|| self.relay.shared.local.rule(&route.channel))?
+    }
+
+    /// A channel that Sabir keeps itself is moderated by its owner and its moderators, too.
+    fn moderates(&self, principal: &Principal, route: &Route) -> bool {
+        let named = |rule: &ChannelRule| {
+            rule.owner.as_ref() == Some(&principal.name)
+                || rule.moderators.contains(&principal.name)
+        };
+        principal.may.moderate
+            || (principal.may.send && self.own_rule(principal, route).is_some_and(named))
+    }
+
+    /// May the person speak? Whom moderators have barred may not, but for the owner and those who may moderate everywhere.
+    fn unbarred(&self, asked: &Asked<'_>, route: &Route) -> Result<(), Fault> {
+        let principal = asked.principal;
+        let owns = |rule: &ChannelRule| rule.owner.as_ref() == Some(&principal.name);
+        if route.upstream != LOCAL
+            || principal.account.is_none()
+            || principal.may.moderate
+            || self.own_rule(principal, route).is_some_and(owns)
+        {
+            return Ok(());
+        }
+        let local = &self.relay.shared.local;
+        local.unbarred(&route.channel, &principal.person, asked.now)
     }
 
     /// Did the caller write the message? Elsewhere than in `local` that is only known of a caller who speaks there with
@@ -237,6 +265,9 @@ fn channel_of(command: &mut Command) -> Option<&mut Text> {
         Command::MarkChannelSeen(asked) => &mut asked.channel,
         Command::Delete(asked) => &mut asked.channel,
         Command::Moderate(asked) => &mut asked.channel,
+        Command::ListModerators(asked) => &mut asked.channel,
+        Command::ListBans(asked) => &mut asked.channel,
+        Command::ListModerations(asked) => &mut asked.channel,
         _ => return None,
     })
 }

@@ -283,7 +283,7 @@ impl Gateway {
             None if upstream == LOCAL => {
                 shared
                     .local
-                    .carry_out(&command, &asked.principal.person)
+                    .carry_out(&command, &asked.principal.person, asked.now)
                     .await
             }
             None => Err(Fault::new(
@@ -364,6 +364,14 @@ fn rename(reply: &mut Reply, channel: &Text) {
             }
         }
         Reply::Moderation(done) => done.channel = channel.clone(),
+        Reply::Moderations(list) => list
+            .moderations
+            .iter_mut()
+            .for_each(|done| done.channel = channel.clone()),
+        Reply::Participants(list) => list
+            .participants
+            .iter_mut()
+            .for_each(|participant| participant.channel = channel.clone()),
         _ => {}
     }
 }

@@ -19,6 +19,8 @@ pub struct ChannelRule {
     pub title: Text,
     /// An account's name.
     pub owner: Option<Text>,
+    /// Names of accounts that may moderate it, beside the owner.
+    pub moderators: Vec<Text>,
     /// Names of accounts.
     pub members: Vec<Text>,
     /// What a dialect's clients call it.

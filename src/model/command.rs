@@ -106,6 +106,15 @@ record! {
         /// How long a timeout lasts.
         seconds: Option<i64>,
     }
+
+    /// The people who may moderate a channel, beside its owner.
+    ListModerators { channel: Text, window: Window }
+
+    /// The bans and timeouts of a channel that were not taken back, those that have run out too.
+    ListBans { channel: Text, window: Window }
+
+    /// All that moderators did in a channel.
+    ListModerations { channel: Text, window: Window }
 }
 
 /// Joins each operation with its command record, its reply record, and whether it changes anything.
@@ -207,6 +216,9 @@ operations! {
     Edit "edit": Message => OneMessage, Write;
     Delete "delete": Delete => Moderation, Write;
     Moderate "moderate": Moderate => Moderation, Write;
+    ListModerators "list_moderators": ListModerators => Participants, Read;
+    ListBans "list_bans": ListBans => Moderations, Read;
+    ListModerations "list_moderations": ListModerations => Moderations, Read;
 }
 
 impl Operation {

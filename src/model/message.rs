@@ -80,6 +80,8 @@ record! {
     Participant {
         id: Text,
         person: Person,
+        channel: Text,
+        cursor: Text,
     }
 
     /// A channel, room, chat or stream: whatever holds messages.

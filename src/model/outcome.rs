@@ -4,7 +4,7 @@
 //! nothing but success. The table in `command` says which command has which.
 
 use super::fault::Fault;
-use super::message::{Channel, Message, Person, Window};
+use super::message::{Channel, Message, Participant, Person, Window};
 use super::record::{Slot, Text, Time, record};
 
 record! {
@@ -44,13 +44,21 @@ record! {
     /// What a moderator did.
     Moderation {
         id: Text,
+        /// `short_timeout` (up to five minutes), `long_timeout`, `ban`, `unban` or `delete_message`.
         action: Text,
         channel: Text,
         message: Option<Box<Message>>,
         person: Person,
         moderator: Person,
         created_at: Option<Time>,
+        /// When it ends, if it does.
+        until: Option<Time>,
+        cursor: Text,
     }
+
+    Moderations { moderations: Vec<Moderation>, window: Window }
+
+    Participants { participants: Vec<Participant>, window: Window }
 }
 
 macro_rules! replies {
@@ -75,7 +83,17 @@ macro_rules! replies {
 }
 
 replies!(
-    Done, Session, OneMessage, Messages, OneChannel, Channels, OnePerson, People, Moderation
+    Done,
+    Session,
+    OneMessage,
+    Messages,
+    OneChannel,
+    Channels,
+    OnePerson,
+    People,
+    Moderation,
+    Moderations,
+    Participants
 );
 
 /// What became of a command.

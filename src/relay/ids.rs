@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::local::unavailable;
 use crate::model::profile::IdKind;
 use crate::model::{
-    ChannelRule, Fault, Kind, LOCAL, Message, Outcome, Person, Reply, Text, Time, alias,
+    ChannelRule, Fault, Kind, LOCAL, Message, Outcome, Participant, Person, Reply, Text, Time,
+    alias,
 };
 use crate::store::{Native, NativeKind, Store};
 
@@ -205,6 +206,14 @@ fn visit(reply: &mut Reply, see: &mut impl FnMut(NativeKind, &Text, &mut Text, O
             visit_person(&mut done.person, see);
             visit_person(&mut done.moderator, see);
         }
+        Reply::Moderations(list) => list.moderations.iter_mut().for_each(|done| {
+            visit_person(&mut done.person, see);
+            visit_person(&mut done.moderator, see);
+        }),
+        Reply::Participants(list) => list.participants.iter_mut().for_each(|participant| {
+            let at = participant.channel.clone();
+            visit_participant(&at, participant, see);
+        }),
         Reply::Done(_) => {}
     }
 }
@@ -250,14 +259,21 @@ fn visit_channel(
 ) {
     visit_person(&mut channel.owner, see);
     for participant in &mut channel.participants {
-        visit_person(&mut participant.person, see);
-        if !participant.id.is_empty() {
-            let at = channel.id.clone();
-            see(NativeKind::Participant, &at, &mut participant.id, None);
-        }
+        visit_participant(&channel.id, participant, see);
     }
     if let Some(message) = &mut channel.last_message {
         visit_message(message, see);
+    }
+}
+
+fn visit_participant(
+    at: &Text,
+    participant: &mut Participant,
+    see: &mut impl FnMut(NativeKind, &Text, &mut Text, Option<Time>),
+) {
+    visit_person(&mut participant.person, see);
+    if !participant.id.is_empty() {
+        see(NativeKind::Participant, at, &mut participant.id, None);
     }
 }
 

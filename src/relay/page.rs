@@ -2,7 +2,7 @@
 //!
 //! The rules of windows and cursors are the store's; here they are applied to what is at hand.
 
-use crate::model::{Channel, Fault, Person, Text, Window};
+use crate::model::{Channel, Fault, Participant, Person, Text, Window};
 use crate::relay::local::unavailable;
 use crate::store::window::{row, shown, slice};
 
@@ -12,6 +12,12 @@ pub trait Listed {
 }
 
 impl Listed for Person {
+    fn stand_at(&mut self, cursor: Text) {
+        self.cursor = cursor;
+    }
+}
+
+impl Listed for Participant {
     fn stand_at(&mut self, cursor: Text) {
         self.cursor = cursor;
     }

@@ -18,7 +18,7 @@ use std::pin::Pin;
 
 pub use crate::model::LOCAL;
 use crate::model::profile::IdKind;
-use crate::model::{Channel, Message, Text, Time, Window};
+use crate::model::{Channel, Message, Moderation, Text, Time, Window};
 
 pub use record::{read_outcome, write_message, write_outcome};
 pub use sqlite::{Config, Durability, Sqlite};
@@ -114,6 +114,30 @@ pub trait Store: Send + Sync {
 
     /// What is remembered of each person; empty where nothing is.
     fn presence(&self, upstream: &str, people: &[Text]) -> Answer<'_, Vec<Text>>;
+
+    // ---- what moderators did
+
+    /// Keeps what a moderator did, and gives it back with its id. Freeing takes back the bans without an end; `None`:
+    /// there was none, and nothing is kept.
+    fn moderate(
+        &self,
+        upstream: &str,
+        done: Moderation,
+        verdict: Verdict,
+    ) -> Answer<'_, Option<Moderation>>;
+
+    /// What was done in a channel, oldest first, with the window that it fills: all of it, or the bans and timeouts
+    /// that were not taken back. People are told by their ids alone.
+    fn moderations(
+        &self,
+        upstream: &str,
+        channel: &str,
+        bans: bool,
+        window: &Window,
+    ) -> Answer<'_, (Vec<Moderation>, Window)>;
+
+    /// Everyone who is or was barred from a channel, for a start to load into memory.
+    fn barred(&self, upstream: &str) -> Answer<'_, Vec<Barred>>;
 
     // ---- ids
 

@@ -380,7 +380,8 @@ impl From<StoredChannel> for Channel {
 }
 
 impl From<&Participant> for StoredParticipant {
-    fn from(Participant { id, person }: &Participant) -> StoredParticipant {
+    // The channel is the one that it is kept with, the cursor belongs to a list.
+    fn from(Participant { id, person, .. }: &Participant) -> StoredParticipant {
         StoredParticipant {
             id: id.clone(),
             person: person.into(),
@@ -393,6 +394,7 @@ impl From<StoredParticipant> for Participant {
         Participant {
             id,
             person: person.into(),
+            ..Participant::default()
         }
     }
 }

@@ -55,6 +55,25 @@ pub enum Change {
     Toggle,
 }
 
+/// What comes of a moderator's deed for whether its person may speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Nothing,
+    Bars,
+    Frees,
+}
+
+/// A person that is kept from speaking in a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Barred {
+    pub channel: Text,
+    pub person: Text,
+    /// The end of the timeout that ends last.
+    pub until: Option<Time>,
+    /// There is a ban without an end, too.
+    pub for_ever: bool,
+}
+
 /// A thing by the id that its own service gave it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Native {

@@ -6,6 +6,8 @@ mod ids;
 mod lists;
 #[path = "messages.rs"]
 mod messages;
+#[path = "moderation.rs"]
+mod moderation;
 #[path = "people.rs"]
 mod people;
 
@@ -28,6 +30,8 @@ pub async fn hold(mut fresh: impl FnMut() -> Box<dyn Store>) {
     people::marks_are_each_persons_own(&*fresh()).await;
     people::a_seen_channel_covers_its_messages(&*fresh()).await;
     people::presence_is_remembered(&*fresh()).await;
+    moderation::deeds_are_logged_and_bar(&*fresh()).await;
+    moderation::freeing_takes_back_what_has_no_end(&*fresh()).await;
     ids::numbers_are_for_ever(&*fresh()).await;
     ids::aliases_resolve(&*fresh()).await;
     ids::a_provisional_id_is_bound(&*fresh()).await;

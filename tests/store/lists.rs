@@ -250,6 +250,7 @@ pub async fn channels_are_described_and_discovered(store: &dyn Store) {
         participants: vec![Participant {
             id: "70".into(),
             person,
+            ..Participant::default()
         }],
         created_at: Some(at(-5)),
         ..Channel::default()

@@ -12,6 +12,8 @@ pub struct Sabir {
     pub public: SocketAddr,
     pub admin: SocketAddr,
     running: Option<Running>,
+    /// Its configuration as it was read.
+    text: String,
     _folder: tempfile::TempDir,
 }
 
@@ -37,21 +39,22 @@ impl Sabir {
             "[listen]\npublic = \"{public}\"\nadmin = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:{}\"\n{config}",
             store.display()
         );
-        let dialects = app::dialects(None).unwrap();
-        let names: Vec<&str> = dialects
-            .iter()
-            .map(|dialect| dialect.name.as_str())
-            .collect();
-        let config = Draft::new("test.toml", text, Default::default())
-            .read(&names)
-            .unwrap_or_else(|mistakes| panic!("{mistakes}"));
-        let running = app::start(&config, dialects).unwrap_or_else(|why| panic!("{why:#}"));
+        let running = run(&text);
         Sabir {
             public: running.public,
             admin: running.admin,
             running: Some(running),
+            text,
             _folder: folder,
         }
+    }
+
+    /// Stops it and starts it again, on its own store.
+    pub fn restart(&mut self) {
+        self.stop();
+        let running = run(&self.text);
+        (self.public, self.admin) = (running.public, running.admin);
+        self.running = Some(running);
     }
 
     /// Sends one request and reads the whole answer.
@@ -91,6 +94,18 @@ impl Drop for Sabir {
             }
         }
     }
+}
+
+fn run(text: &str) -> Running {
+    let dialects = app::dialects(None).unwrap();
+    let names: Vec<&str> = dialects
+        .iter()
+        .map(|dialect| dialect.name.as_str())
+        .collect();
+    let config = Draft::new("test.toml", text, Default::default())
+        .read(&names)
+        .unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    app::start(&config, dialects).unwrap_or_else(|why| panic!("{why:#}"))
 }
 
 /// Sends one request on a connection of its own and reads until it is closed.

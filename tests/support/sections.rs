@@ -87,7 +87,7 @@ fn fault(table: &toml::Table) -> Result<Fault, String> {
 }
 
 fn reply(name: &str) -> Option<(Reply, &'static record::Schema)> {
-    let replies: [(&str, Reply, &'static record::Schema); 9] = [
+    let replies: [(&str, Reply, &'static record::Schema); 11] = [
         ("done", Reply::Done(Done {}), schema::<Done>()),
         (
             "session",
@@ -128,6 +128,16 @@ fn reply(name: &str) -> Option<(Reply, &'static record::Schema)> {
             "moderation",
             Reply::Moderation(Moderation::default()),
             schema::<Moderation>(),
+        ),
+        (
+            "moderations",
+            Reply::Moderations(Moderations::default()),
+            schema::<Moderations>(),
+        ),
+        (
+            "participants",
+            Reply::Participants(Participants::default()),
+            schema::<Participants>(),
         ),
     ];
     replies

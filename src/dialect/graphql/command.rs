@@ -91,6 +91,9 @@ fn window_of(command: &mut Command) -> Option<&mut Window> {
         Command::ListChannels(list) => &mut list.window,
         Command::ListPeople(list) => &mut list.window,
         Command::Search(search) => &mut search.window,
+        Command::ListModerators(list) => &mut list.window,
+        Command::ListBans(list) => &mut list.window,
+        Command::ListModerations(list) => &mut list.window,
         _ => return None,
     })
 }

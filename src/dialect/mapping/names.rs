@@ -276,6 +276,10 @@ impl Loader<'_> {
                 );
                 return None;
             }
+            // The record itself, by its own name.
+            _ if names.this.field(path).is_none() && path == names.this.name.to_lowercase() => {
+                return self.walk(Root::This, Type::Record(names.this), "", span);
+            }
             _ => return self.walk(Root::This, Type::Record(names.this), path, span),
         };
         self.walk(root, kind, rest, span)

@@ -5,13 +5,18 @@
 use super::{Local, mark, no_channel, no_person, unavailable};
 use crate::model::{
     Channel, Channels, Command, Done, Fault, FindChannel, Kind, LOCAL, OneChannel, OnePerson,
-    Outcome, Participant, People, Person, Reply, Text, Window, lower,
+    Outcome, Participant, People, Person, Reply, Text, Time, Window, lower,
 };
 use crate::store::{Change, MarkKind};
 
 impl Local {
     /// The commands that are not about messages.
-    pub(super) async fn carry_out_rest(&self, command: &Command, person: &Person) -> Outcome {
+    pub(super) async fn carry_out_rest(
+        &self,
+        command: &Command,
+        person: &Person,
+        now: Time,
+    ) -> Outcome {
         match command {
             Command::ListChannels(_) => {
                 let mut channels = Vec::new();
@@ -70,6 +75,12 @@ impl Local {
             Command::ListPeople(list) => {
                 let (people, window) = crate::relay::page(self.people.clone(), &list.window)?;
                 Ok(Reply::People(People { people, window }))
+            }
+            Command::Moderate(asked) => self.moderate(asked, person, now).await,
+            Command::ListModerators(list) => self.moderators(list),
+            Command::ListBans(list) => self.moderations(&list.channel, true, &list.window).await,
+            Command::ListModerations(list) => {
+                self.moderations(&list.channel, false, &list.window).await
             }
             // Nothing is pushed to a caller of a request; a live connection subscribes by itself.
             Command::Subscribe(_) | Command::Unsubscribe(_) => Ok(Reply::Done(Done {})),
@@ -135,6 +146,7 @@ impl Local {
                 .map(|person| Participant {
                     id: person.id.clone(),
                     person: person.clone(),
+                    ..Participant::default()
                 })
                 .collect();
         }
@@ -178,7 +190,7 @@ impl Local {
         rule.map(|rule| rule.name.clone())
     }
 
-    fn person(&self, id: &str, name: &str) -> Option<Person> {
+    pub(super) fn person(&self, id: &str, name: &str) -> Option<Person> {
         let found = |person: &&Person| {
             (!id.is_empty() && person.id == id)
                 || (!name.is_empty() && person.name.eq_ignore_ascii_case(name))

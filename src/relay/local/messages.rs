@@ -5,9 +5,9 @@
 use super::{Local, kept, mark, no_message, unavailable};
 use crate::model::{
     Delete, Fault, Kind, LOCAL, List, MarkSeen, Message, Messages, Moderation, OneMessage, Outcome,
-    Person, Reply, Search, Text, ToggleStar, Window, lower,
+    Person, Reply, Search, Text, Time, ToggleStar, Window, lower,
 };
-use crate::store::{Change, Filter, MarkKind};
+use crate::store::{Change, Filter, MarkKind, Verdict};
 
 /// Newest messages that a search goes through.
 const SEARCHED: u32 = 100;
@@ -73,7 +73,7 @@ impl Local {
         Ok(Reply::OneMessage(OneMessage { message }))
     }
 
-    pub(super) async fn delete(&self, delete: &Delete, person: &Person) -> Outcome {
+    pub(super) async fn delete(&self, delete: &Delete, person: &Person, now: Time) -> Outcome {
         let channel = Some(delete.channel.as_str()).filter(|channel| !channel.is_empty());
         let gone = self
             .store
@@ -81,14 +81,19 @@ impl Local {
             .await
             .map_err(unavailable)?;
         let message = gone.ok_or_else(|| no_message(&delete.id))?;
-        Ok(Reply::Moderation(Moderation {
+        let done = Moderation {
             action: "delete_message".into(),
             channel: message.channel.clone(),
             person: message.author.clone(),
             moderator: person.clone(),
+            created_at: Some(now),
             message: Some(Box::new(message)),
             ..Moderation::default()
-        }))
+        };
+        let logged = self.store.moderate(LOCAL, done, Verdict::Nothing).await;
+        // The message is gone already, and only the log does not say so.
+        let logged = logged.map_err(|error| Fault::new(Kind::OutcomeUnknown, error.to_string()))?;
+        Ok(Reply::Moderation(logged.unwrap_or_default()))
     }
 
     /// Who wrote a message, by the person's id; `None` if there is no such message.

@@ -5,33 +5,46 @@
 
 mod channels;
 mod messages;
+mod moderation;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::{
-    ChannelRule, Command, Fault, Kind, LOCAL, Message, Outcome, Person, Text, lower,
+    ChannelRule, Command, Fault, Kind, LOCAL, Message, Outcome, Person, Text, Time, lower,
 };
 use crate::store::{Kept, Mark, MarkKind, Store, StoreError};
+use moderation::Bars;
 
 pub struct Local {
     store: Arc<dyn Store>,
     people: Vec<Person>,
     /// By name, lower case.
     channels: HashMap<Text, ChannelRule>,
+    bars: Bars,
 }
 
 impl Local {
-    pub fn new(store: Arc<dyn Store>, people: Vec<Person>, channels: Vec<ChannelRule>) -> Local {
+    /// Takes the accounts and the channels of the configuration, and who the store says is kept from speaking.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn open(
+        store: Arc<dyn Store>,
+        people: Vec<Person>,
+        channels: Vec<ChannelRule>,
+    ) -> Result<Local, StoreError> {
+        let bars = Bars::new(store.barred(LOCAL).await?);
         let channels = channels
             .into_iter()
             .map(|rule| (rule.name.clone(), rule))
             .collect();
-        Local {
+        Ok(Local {
             store,
             people,
             channels,
-        }
+            bars,
+        })
     }
 
     pub fn store(&self) -> &dyn Store {
@@ -48,8 +61,8 @@ impl Local {
         !channel.is_empty() && (self.channels.is_empty() || self.rule(channel).is_some())
     }
 
-    /// Carries out a command for a person.
-    pub async fn carry_out(&self, command: &Command, person: &Person) -> Outcome {
+    /// Carries out a command for a person, at a moment.
+    pub async fn carry_out(&self, command: &Command, person: &Person, now: Time) -> Outcome {
         match command {
             Command::Send(message) => self.send(message).await,
             Command::SendMany(many) => self.send_many(&many.sends).await,
@@ -59,8 +72,8 @@ impl Local {
             Command::Search(search) => self.search(search, person).await,
             Command::ToggleStar(star) => self.toggle_star(star, person).await,
             Command::Edit(message) => self.edit(message).await,
-            Command::Delete(delete) => self.delete(delete, person).await,
-            _ => Box::pin(self.carry_out_rest(command, person)).await,
+            Command::Delete(delete) => self.delete(delete, person, now).await,
+            _ => Box::pin(self.carry_out_rest(command, person, now)).await,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use tokio::sync::oneshot;
 
-use super::{Sqlite, channels, ids, lists, marks, messages, sessions, writer};
+use super::{Sqlite, channels, ids, lists, marks, messages, moderation, sessions, writer};
 use crate::store::*;
 
 impl Store for Sqlite {
@@ -124,6 +124,33 @@ impl Store for Sqlite {
     fn presence(&self, upstream: &str, people: &[Text]) -> Answer<'_, Vec<Text>> {
         let (upstream, people) = (Text::from(upstream), people.to_vec());
         self.read(move |db| marks::presence(db, &upstream, &people))
+    }
+
+    fn moderate(
+        &self,
+        upstream: &str,
+        done: Moderation,
+        verdict: Verdict,
+    ) -> Answer<'_, Option<Moderation>> {
+        let upstream = Text::from(upstream);
+        self.write(move |db| moderation::keep(db, &upstream, done, verdict))
+    }
+
+    fn moderations(
+        &self,
+        upstream: &str,
+        channel: &str,
+        bans: bool,
+        window: &Window,
+    ) -> Answer<'_, (Vec<Moderation>, Window)> {
+        let (upstream, channel) = (Text::from(upstream), Text::from(channel));
+        let (window, max) = (window.clone(), self.page_max);
+        self.read(move |db| moderation::list(db, &upstream, &channel, bans, &window, max))
+    }
+
+    fn barred(&self, upstream: &str) -> Answer<'_, Vec<Barred>> {
+        let upstream = Text::from(upstream);
+        self.read(move |db| moderation::barred(db, &upstream))
     }
 
     fn mint(&self, natives: Vec<Native>) -> Answer<'_, Vec<u64>> {

@@ -21,7 +21,10 @@ const APPLICATION_ID: i64 = 0x5361_6272;
 const STATEMENTS: usize = 128;
 
 /// Each brings a database from its own place in this list to the next. Never edited once released, only added to.
-const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_start.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../migrations/sqlite/0001_start.sql"),
+    include_str!("../../../migrations/sqlite/0002_moderation.sql"),
+];
 
 /// Takes the lock that keeps a second Sabir away from the same file. It is let go when the file is dropped.
 pub fn lock(path: &Path) -> Result<File, StoreError> {

@@ -11,6 +11,7 @@ mod ids;
 mod lists;
 mod marks;
 mod messages;
+mod moderation;
 mod reader;
 mod sessions;
 mod writer;
