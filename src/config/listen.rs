@@ -225,6 +225,9 @@ fn limits_of(mut table: Table<'_>) -> Limits {
         (&mut limits.body_bytes, "body_bytes", 1024..=64 << 20),
         (&mut limits.connections, "connections", 1..=1_000_000),
     ];
+    if let Some(streams) = table.whole("streams", 1..=1000) {
+        limits.streams = streams;
+    }
     for (limit, key, allowed) in sizes {
         if let Some(size) = table.whole(key, allowed) {
             *limit = size as usize;

@@ -23,6 +23,7 @@ use tracing::debug;
 
 use super::body::Body;
 use super::coding::ACCEPTED;
+use super::http2;
 use super::listener::{Client, Floor, Handler, Seat};
 use super::screen::{Refusal, screen};
 use super::wire::{Socket, Vitals, Wire};
@@ -43,11 +44,15 @@ pub(super) async fn secure<H: Handler>(
         if let Poll::Ready(done) = handshake.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
         }
-        ready!(seat.floor.poll_overdue(&vitals, &mut alarm, cx));
+        let deadline = vitals.deadline(&seat.floor.patience);
+        ready!(seat.floor.poll_overdue(deadline, &mut alarm, cx));
         Poll::Ready(None)
     })
     .await;
     match stream {
+        Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+            http2::converse(seat, stream, peer, vitals.born()).await;
+        }
         Some(Ok(stream)) => converse(seat, stream, peer, vitals).await,
         Some(Err(error)) => debug!(%peer, %error, "no handshake"),
         None => debug!(%peer, "cut off a handshake that was waited for too long"),
@@ -89,7 +94,8 @@ pub(super) async fn converse<H: Handler, S: Socket>(
                 connection.as_mut().graceful_shutdown();
                 continue;
             }
-            ready!(floor.poll_overdue(&vitals, &mut alarm, cx));
+            let deadline = vitals.deadline(&floor.patience);
+            ready!(floor.poll_overdue(deadline, &mut alarm, cx));
             if vitals.cut() {
                 let _ = connection.as_mut().poll(cx);
             }
@@ -108,12 +114,32 @@ async fn exchange<H: Handler>(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let certain = vitals.begin();
-    let (mut response, last) = match screen(&request, certain) {
+    // What follows a chunked body is not followed (see `scan`), so nothing may.
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let lengths = match chunked && !certain {
+        true => Err(Refusal::TwoLengths),
+        false => Ok(()),
+    };
+    let (mut response, refused) = respond(floor, client, request, lengths).await;
+    if chunked || refused {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    vitals.end();
+    Ok(response)
+}
+
+/// Answers a request, unless `fit` or its head says that it cannot be. The last value says that it was refused.
+pub(super) async fn respond<H: Handler>(
+    floor: &Floor<H>,
+    client: &Client,
+    request: Request<Incoming>,
+    fit: Result<(), Refusal>,
+) -> (Response<Full<Bytes>>, bool) {
+    match screen(&request, fit) {
         Ok(coding) => {
-            // What follows a chunked body is not followed (see `scan`), so nothing may.
-            let last = request.headers().contains_key(header::TRANSFER_ENCODING);
             let body = |incoming| Body::new(incoming, coding, floor.body_bytes, floor.body_within);
-            (floor.handler.answer(request.map(body), client).await, last)
+            (floor.handler.answer(request.map(body), client).await, false)
         }
         Err(refusal) => {
             let (method, path) = (request.method(), request.uri().path());
@@ -126,11 +152,5 @@ async fn exchange<H: Handler>(
             }
             (response, true)
         }
-    };
-    if last {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(header::CONNECTION, close);
     }
-    vitals.end();
-    Ok(response)
 }

@@ -19,18 +19,20 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Method, Request, Response};
 use http_body_util::Full;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 pub use super::body::{Body, BodyError};
 use super::connection::{converse, secure};
+use super::http2::{Here, builder};
 pub use super::screen::Refusal;
-use super::wire::{Patience, Vitals};
+use super::wire::Patience;
+use super::wire::Vitals;
 use crate::alarm::Alarm;
 use crate::model::Presence;
 
@@ -50,6 +52,8 @@ pub struct Config {
     pub idle_s: u64,
     /// At once, on this thread.
     pub connections: usize,
+    /// Requests at once on one connection of HTTP/2.
+    pub streams: u32,
     /// How long open exchanges may go on after the listener was asked to stop.
     pub drain_s: u64,
 }
@@ -65,6 +69,7 @@ impl Default for Config {
             body_s: 30,
             idle_s: 60,
             connections: 10_000,
+            streams: 100,
             drain_s: 30,
         }
     }
@@ -151,14 +156,18 @@ pub async fn serve<H: Handler>(
 pub(super) struct Floor<H> {
     pub handler: Rc<H>,
     pub http1: http1::Builder,
+    pub http2: http2::Builder<Here>,
     tls: Option<TlsAcceptor>,
-    patience: Patience,
+    pub patience: Patience,
+    pub headers: usize,
     pub body_bytes: usize,
     pub body_within: Duration,
     connections: usize,
     /// The tasks of open connections, to be woken when it is time to stop.
     open: RefCell<HashMap<u64, Waker>>,
     seated: Cell<u64>,
+    /// Requests that go on even if their connection is gone.
+    begun: Cell<usize>,
     left: Notify,
     /// Once stopping: when the last of them are cut off.
     until: Cell<Option<Instant>>,
@@ -179,6 +188,8 @@ impl<H: Handler> Floor<H> {
         Floor {
             handler,
             http1,
+            http2: builder(config),
+            headers: config.headers,
             tls: tls.map(TlsAcceptor::from),
             patience: Patience {
                 first: Duration::from_secs(config.first_byte_s),
@@ -191,6 +202,7 @@ impl<H: Handler> Floor<H> {
             connections: config.connections,
             open: RefCell::default(),
             seated: Cell::new(0),
+            begun: Cell::new(0),
             left: Notify::new(),
             until: Cell::new(None),
         }
@@ -242,11 +254,19 @@ impl<H: Handler> Floor<H> {
         self.open.borrow().values().for_each(Waker::wake_by_ref);
     }
 
-    /// Waits for the last connection. Each ends by itself, at the latest when the time to drain is over.
+    /// Waits for the last connection, and for what was begun on one. Each connection ends by itself, at the latest
+    /// when the time to drain is over.
     async fn empty(&self) {
         while !self.open.borrow().is_empty() {
             self.left.notified().await;
         }
+        let until = self.until.get().unwrap_or_else(Instant::now);
+        let done = async {
+            while self.begun.get() > 0 {
+                self.left.notified().await;
+            }
+        };
+        let _ = timeout_at(until, done).await;
     }
 }
 
@@ -269,18 +289,32 @@ impl<H> Floor<H> {
         self.until.get().is_some()
     }
 
+    /// A request that is carried out to its end, whoever leaves.
+    pub fn begin(self: &Rc<Self>) -> Begun<H> {
+        self.begun.set(self.begun.get() + 1);
+        Begun(Rc::clone(self))
+    }
+
     /// Ready when a connection has been waited for long enough.
     pub fn poll_overdue(
         &self,
-        vitals: &Vitals,
+        deadline: Option<Instant>,
         alarm: &mut Alarm,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let deadline = vitals.deadline(&self.patience);
         match deadline.into_iter().chain(self.until.get()).min() {
             Some(deadline) => alarm.poll_due(cx, deadline),
             None => Poll::Pending,
         }
+    }
+}
+
+pub(super) struct Begun<H>(Rc<Floor<H>>);
+
+impl<H> Drop for Begun<H> {
+    fn drop(&mut self) {
+        self.0.begun.set(self.0.begun.get() - 1);
+        self.0.left.notify_one();
     }
 }
 

@@ -5,6 +5,7 @@ mod body;
 mod coding;
 mod connection;
 pub mod exchange;
+mod http2;
 pub mod listener;
 mod rescue;
 mod scan;

@@ -27,6 +27,8 @@ pub enum Refusal {
     ContentCoding,
     #[error("this is not a proxy of that kind")]
     Tunnel,
+    #[error("there are too many headers")]
+    ManyHeaders,
 }
 
 impl Refusal {
@@ -37,6 +39,7 @@ impl Refusal {
             }
             Refusal::TransferCoding | Refusal::Tunnel => StatusCode::NOT_IMPLEMENTED,
             Refusal::ContentCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Refusal::ManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         }
     }
 
@@ -52,23 +55,41 @@ impl Refusal {
     }
 }
 
-/// Is this a request that can be answered, and how is its body packed? `certain` says that its head named no second length, which hyper hides.
-pub(super) fn screen<B>(request: &Request<B>, certain: bool) -> Result<Option<Coding>, Refusal> {
+/// Is this a request that can be answered, and how is its body packed? `fit` is what only the connection can tell of it,
+/// and stands behind the coding that it may be about.
+pub(super) fn screen<B>(
+    request: &Request<B>,
+    fit: Result<(), Refusal>,
+) -> Result<Option<Coding>, Refusal> {
     let headers = request.headers();
     if *request.method() == Method::CONNECT {
         return Err(Refusal::Tunnel);
     }
-    if headers.contains_key(header::TRANSFER_ENCODING) {
-        if !only(headers, header::TRANSFER_ENCODING, "chunked") {
-            return Err(Refusal::TransferCoding);
-        }
-        if !certain {
-            return Err(Refusal::TwoLengths);
-        }
+    if headers.contains_key(header::TRANSFER_ENCODING)
+        && !only(headers, header::TRANSFER_ENCODING, "chunked")
+    {
+        return Err(Refusal::TransferCoding);
     }
+    fit?;
     let coding = Coding::of(headers)?;
     screen_host(headers, request.version())?;
     Ok(coding)
+}
+
+/// HTTP/2 names the host in the request's target, and may name it again in the header. What comes later reads the
+/// header alone.
+pub(super) fn agree_on_host<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+    let Some(authority) = request.uri().authority() else {
+        return Ok(());
+    };
+    let named = authority.as_str();
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    if hosts.any(|host| !host.as_bytes().eq_ignore_ascii_case(named.as_bytes())) {
+        return Err(Refusal::ManyHosts);
+    }
+    let host = HeaderValue::from_str(named).map_err(|_| Refusal::NotAHost)?;
+    request.headers_mut().insert(header::HOST, host);
+    Ok(())
 }
 
 fn screen_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {

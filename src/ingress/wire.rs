@@ -84,6 +84,10 @@ impl Vitals {
         })
     }
 
+    pub fn born(&self) -> Instant {
+        self.born
+    }
+
     /// A request's head is complete. Says whether its lengths are beyond doubt.
     pub fn begin(&self) -> bool {
         self.phase.store(Phase::Busy as u8, Relaxed);

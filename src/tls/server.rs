@@ -96,7 +96,7 @@ pub fn acceptor(certificates: Arc<Certificates>) -> Result<Arc<ServerConfig>, Er
         .with_no_client_auth()
         .with_cert_resolver(certificates);
     config.ticketer = ring::Ticketer::new()?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
 
