@@ -57,7 +57,7 @@ fn attempt(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn ours(bencher: Bencher<'_, '_>) {
     let runtime = runtime();
-    let metrics = Metrics::new(&[]).unwrap();
+    let metrics = Metrics::new().unwrap();
     let stack = Stack::new(Config::default(), metrics.upstream("far"));
     let client = Presence::new();
     bencher.counter(ItemsCount::new(REQUESTS)).bench_local(|| {

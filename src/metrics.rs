@@ -29,18 +29,18 @@ const OUTCOMES: usize = 1 + Kind::ALL.len();
 /// The operations, and one place for requests that were never understood.
 const COMMANDS: usize = 1 + Operation::ALL.len();
 
-/// Everything that is counted in this process. Shared by all threads.
+/// Everything that is counted in this process.
 pub struct Metrics {
     registry: Registry,
-    requests: Vec<RequestMeter>,
-    upstreams: UpstreamSeries,
+    requests: IntCounterVec,
+    seconds: HistogramVec,
     in_flight: IntGauge,
+    upstreams: UpstreamSeries,
     lines_dropped: IntCounter,
 }
 
 impl Metrics {
-    /// For these dialects, whose places in the list are their numbers from here on.
-    pub fn new(dialects: &[&str]) -> Result<Metrics, prometheus::Error> {
+    pub fn new() -> Result<Metrics, prometheus::Error> {
         let registry = Registry::new();
         let requests = IntCounterVec::new(
             Opts::new("sabir_requests_total", "Requests answered."),
@@ -66,32 +66,22 @@ impl Metrics {
         Ok(Metrics {
             upstreams: UpstreamSeries::new(&registry)?,
             registry,
-            requests: dialects
-                .iter()
-                .map(|dialect| RequestMeter::new(dialect, &requests, &seconds))
-                .collect(),
+            requests,
+            seconds,
             in_flight,
             lines_dropped,
         })
     }
 
-    /// Counts one request in flight until it is dropped.
-    pub fn enter(&self) -> InFlight<'_> {
-        self.in_flight.inc();
-        InFlight(&self.in_flight)
-    }
-
-    /// A request was answered. Without an operation it was not understood; without a fault it succeeded.
-    pub fn answered(
-        &self,
-        dialect: usize,
-        operation: Option<Operation>,
-        fault: Option<Kind>,
-        took: Duration,
-    ) {
-        if let Some(meter) = self.requests.get(dialect) {
-            meter.count(operation, fault);
-            meter.seconds.observe(took.as_secs_f64());
+    /// Where requests are counted in these dialects, whose places in the list are their numbers there. A dialect that
+    /// was known before goes on counting where it stopped.
+    pub fn requests(&self, dialects: &[&str]) -> RequestMeters {
+        RequestMeters {
+            dialects: dialects
+                .iter()
+                .map(|dialect| RequestMeter::new(dialect, &self.requests, &self.seconds))
+                .collect(),
+            in_flight: self.in_flight.clone(),
         }
     }
 
@@ -108,6 +98,34 @@ impl Metrics {
     /// All of it, in Prometheus's text format.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+/// What is counted of requests. Shared by all threads.
+pub struct RequestMeters {
+    dialects: Vec<RequestMeter>,
+    in_flight: IntGauge,
+}
+
+impl RequestMeters {
+    /// Counts one request in flight until it is dropped.
+    pub fn enter(&self) -> InFlight<'_> {
+        self.in_flight.inc();
+        InFlight(&self.in_flight)
+    }
+
+    /// A request was answered. Without an operation it was not understood; without a fault it succeeded.
+    pub fn answered(
+        &self,
+        dialect: usize,
+        operation: Option<Operation>,
+        fault: Option<Kind>,
+        took: Duration,
+    ) {
+        if let Some(meter) = self.dialects.get(dialect) {
+            meter.count(operation, fault);
+            meter.seconds.observe(took.as_secs_f64());
+        }
     }
 }
 
@@ -160,12 +178,13 @@ mod tests {
 
     #[test]
     fn a_request_is_counted_once_under_its_names() {
-        let metrics = Metrics::new(&["rooms", "keyauth"]).unwrap();
+        let metrics = Metrics::new().unwrap();
+        let requests = metrics.requests(&["rooms", "keyauth"]);
         let took = Duration::from_millis(3);
-        let inside = metrics.enter();
-        metrics.answered(1, Some(Operation::Send), None, took);
-        metrics.answered(1, Some(Operation::Send), None, took);
-        metrics.answered(0, None, Some(Kind::Malformed), took);
+        let inside = requests.enter();
+        requests.answered(1, Some(Operation::Send), None, took);
+        requests.answered(1, Some(Operation::Send), None, took);
+        requests.answered(0, None, Some(Kind::Malformed), took);
         let far = metrics.upstream("far");
         far.attempted(Class::Unknown, took);
         far.refused(Refused::QueueFull);
@@ -198,13 +217,14 @@ mod tests {
 
     #[test]
     fn every_number_has_a_place() {
-        let metrics = Metrics::new(&["rooms"]).unwrap();
+        let metrics = Metrics::new().unwrap();
+        let requests = metrics.requests(&["rooms"]);
         for operation in Operation::ALL {
             for kind in Kind::ALL {
-                metrics.answered(0, Some(*operation), Some(*kind), Duration::ZERO);
+                requests.answered(0, Some(*operation), Some(*kind), Duration::ZERO);
             }
         }
         // A number that nobody was given is dropped, not answered with a panic.
-        metrics.answered(7, None, None, Duration::ZERO);
+        requests.answered(7, None, None, Duration::ZERO);
     }
 }

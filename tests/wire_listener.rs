@@ -737,8 +737,10 @@ fn threads_share_a_port_that_nobody_else_gets() {
 fn the_operators_door() {
     let ready = Arc::new(AtomicBool::new(false));
     let healthy = Arc::new(AtomicBool::new(true));
-    let metrics = Arc::new(Metrics::new(&["rooms"]).unwrap());
-    metrics.answered(0, None, None, Duration::ZERO);
+    let metrics = Arc::new(Metrics::new().unwrap());
+    metrics
+        .requests(&["rooms"])
+        .answered(0, None, None, Duration::ZERO);
     let (is_ready, is_healthy) = (ready.clone(), healthy.clone());
     let door = Door::open_for(
         |_| {},

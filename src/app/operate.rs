@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow, bail};
 use tokio::runtime::Builder;
 
-use super::{Parts, build, build_on};
+use super::build::{Lasting, Snapshot};
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::gateway::Carried;
@@ -107,7 +107,8 @@ pub struct Pair {
 pub fn pairs(config: &Config, dialects: Vec<Dialect>) -> Result<Vec<Place>> {
     let scratch = Scratch::open()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let parts = runtime.block_on(build_on(scratch.store.clone(), config, dialects))?;
+    let lasting = runtime.block_on(Lasting::on(scratch.store.clone()))?;
+    let parts = Snapshot::build(config.clone(), dialects, &lasting, None)?;
     let upstreams = std::iter::once(LOCAL).chain(config.upstreams.keys().map(|name| name.as_str()));
     let places = upstreams.map(|upstream| {
         let served = parts.doors.dialects.iter().filter(|dialect| {
@@ -125,7 +126,7 @@ pub fn pairs(config: &Config, dialects: Vec<Dialect>) -> Result<Vec<Place>> {
     Ok(places.collect())
 }
 
-fn pair(parts: &Parts, dialect: &Dialect, upstream: &str) -> String {
+fn pair(parts: &Snapshot, dialect: &Dialect, upstream: &str) -> String {
     let mut told = Vec::new();
     for way in [Carried::Native, Carried::Emulated, Carried::Refused] {
         let names: Vec<&str> = Operation::ALL
@@ -154,13 +155,15 @@ fn carry_out(
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         if upstream == LOCAL {
-            let parts = build(config, dialects).await?;
+            let lasting = Lasting::open(config).await?;
+            let parts = Snapshot::build(config.clone(), dialects, &lasting, None)?;
             let outcome = in_local(&parts, command(channel)).await;
-            parts.store.close().await?;
+            lasting.store.close().await?;
             return outcome;
         }
         let scratch = Scratch::open()?;
-        let parts = build_on(scratch.store.clone(), config, dialects).await?;
+        let lasting = Lasting::on(scratch.store.clone()).await?;
+        let parts = Snapshot::build(config.clone(), dialects, &lasting, None)?;
         let Some(at) = parts.shared.find(upstream) else {
             let known: Vec<&str> = config.upstreams.keys().map(|name| name.as_str()).collect();
             bail!(
@@ -173,7 +176,7 @@ fn carry_out(
             now: Some(arrival::now()),
             ..Arrival::default()
         };
-        let relay = Relay::new(parts.shared.clone())?;
+        let relay = Relay::new(parts.shared.clone(), None)?;
         relay
             .call(
                 at,
@@ -188,7 +191,7 @@ fn carry_out(
     })
 }
 
-async fn in_local(parts: &Parts, mut command: Command) -> Result<Reply> {
+async fn in_local(parts: &Snapshot, mut command: Command) -> Result<Reply> {
     let operator = Person {
         id: OPERATOR.into(),
         name: OPERATOR.into(),

@@ -7,28 +7,27 @@
 mod account;
 mod program;
 mod session;
+mod sessions;
 mod token;
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 pub use account::{Account, Application, Channels, GlimeshApp, KeyauthApp, May};
+pub use sessions::Sessions;
 pub use token::{NoRandomness, letters};
 
 use crate::model::{App, Credential, Fault, Kind, Person, Secret, Text, Time};
-use crate::store::{Store, StoreError};
 use session::{Kept, Session};
 
-/// The accounts and applications, and the sessions in force.
+/// The accounts and applications of one configuration, and the sessions in force.
 pub struct Auth {
     accounts: Vec<Arc<Account>>,
     applications: Vec<Arc<Application>>,
     by_name: HashMap<Text, usize>,
     by_token: HashMap<Text, usize>,
     by_license: HashMap<Text, usize>,
-    /// By the hash of the session's id or the token.
-    sessions: RwLock<HashMap<Text, Arc<Session>>>,
-    store: Arc<dyn Store>,
+    sessions: Arc<Sessions>,
 }
 
 /// Who is calling, once known.
@@ -136,15 +135,11 @@ impl Caller {
 }
 
 impl Auth {
-    /// Takes the accounts and applications, and the sessions that the store remembers.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub async fn open(
+    pub fn new(
         accounts: Vec<Account>,
         applications: Vec<Application>,
-        store: Arc<dyn Store>,
-    ) -> Result<Auth, StoreError> {
+        sessions: Arc<Sessions>,
+    ) -> Auth {
         let accounts: Vec<Arc<Account>> = accounts.into_iter().map(Arc::new).collect();
         let index = |secret: fn(&Account) -> &Secret| {
             accounts
@@ -160,20 +155,14 @@ impl Auth {
             .collect();
         let by_token = index(|account| &account.token);
         let by_license = index(|account| &account.license);
-        let rows = store.sessions().await?;
-        let sessions = rows
-            .into_iter()
-            .map(|row| (row.id.clone(), Arc::new(Session::from_row(row))))
-            .collect();
-        Ok(Auth {
+        Auth {
             by_name,
             by_token,
             by_license,
             accounts,
             applications: applications.into_iter().map(Arc::new).collect(),
-            sessions: RwLock::new(sessions),
-            store,
-        })
+            sessions,
+        }
     }
 
     /// Everyone who has an account, as `local` knows them.
@@ -327,14 +316,6 @@ impl Auth {
     }
 
     fn in_force(&self, hash: &Text, now: Time) -> Option<Arc<Session>> {
-        // A poisoned lock means that a writer panicked between two whole values; what is there is whole.
-        let sessions = self
-            .sessions
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        sessions
-            .get(hash)
-            .filter(|session| session.expires.is_none_or(|expires| now < expires))
-            .cloned()
+        self.sessions.find(hash, now)
     }
 }

@@ -3,7 +3,7 @@
 //! A session is kept by the hash of its id, one per `open_session` and never by address; a token is a session that is
 //! signed in from the start. Each is stored before the client is told of it.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{Account, Auth, Caller, token};
 use crate::model::{
@@ -62,7 +62,7 @@ impl Session {
         self.kind != Kept::Reader
     }
 
-    fn row(&self, hash: Text) -> SessionRow {
+    pub fn row(&self, hash: Text) -> SessionRow {
         SessionRow {
             id: hash,
             kind: self.kind.name().into(),
@@ -290,26 +290,13 @@ impl Auth {
 
     async fn sign_out(&self, caller: &Caller) -> Outcome {
         if let Some(hash) = &caller.session {
-            self.store.drop_session(hash).await.map_err(unavailable)?;
-            self.sessions
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(hash);
+            self.sessions.end(hash).await.map_err(unavailable)?;
         }
         Ok(Reply::Done(Done {}))
     }
 
-    /// Stores a session, and only then lets it be used.
     async fn keep(&self, hash: Text, session: Session) -> Result<(), Fault> {
-        self.store
-            .put_session(session.row(hash.clone()))
-            .await
-            .map_err(unavailable)?;
-        self.sessions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(hash, Arc::new(session));
-        Ok(())
+        self.sessions.keep(hash, session).await.map_err(unavailable)
     }
 }
 

@@ -15,6 +15,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 pub use carried::Carried;
+pub use pace::Pace;
 
 pub use crate::auth::letters;
 use crate::auth::{Auth, Caller, Principal};
@@ -24,23 +25,13 @@ use crate::model::{
 };
 use crate::relay::{Relay, Side};
 use crate::route::{Route, Routes};
-use pace::Pace;
 
-/// What is decided at start and shared by all threads.
+/// What one configuration decides, shared by all threads.
 pub struct Rules {
     pub auth: Auth,
     pub routes: Routes,
-    pace: Pace,
-}
-
-impl Rules {
-    pub fn new(auth: Auth, routes: Routes) -> Rules {
-        Rules {
-            auth,
-            routes,
-            pace: Pace::default(),
-        }
-    }
+    /// It goes on from one configuration to the next.
+    pub pace: Arc<Pace>,
 }
 
 /// The gateway of one thread.

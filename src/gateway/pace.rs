@@ -14,7 +14,7 @@ use crate::route::Route;
 /// When each person last spoke in each channel that has a delay. No larger than accounts and applications times slow
 /// channels, all of which the operator has written down.
 #[derive(Default)]
-pub(super) struct Pace {
+pub struct Pace {
     spoke: Mutex<HashMap<Place, Time>>,
 }
 

@@ -23,7 +23,7 @@ use crate::dialect::server::{Ask, Refusal as NotUnderstood, Rendered, Told};
 use crate::dialect::wire::Incoming;
 use crate::gateway::{Gateway, ReplyContext, letters};
 use crate::log::Lines;
-use crate::metrics::Metrics;
+use crate::metrics::RequestMeters;
 use crate::model::{Arrival, CheckSession, Command, Effect, Envelope, Fault, Kind, Outcome, Text};
 use told::Ended;
 
@@ -36,13 +36,13 @@ const UNKNOWN_BODY: usize = 64 << 10;
 /// Characters of a reply's nonce.
 const NONCE: usize = 32;
 
-/// What is decided at start and shared by all threads.
+/// What one configuration decides, shared by all threads.
 pub struct Doors {
     pub dialects: Arc<[Dialect]>,
     pub directory: Directory,
     /// The only host under which a dialect is served, by its index.
     pub hosts: Vec<Option<Text>>,
-    pub metrics: Arc<Metrics>,
+    pub metrics: RequestMeters,
     pub body_bytes: usize,
 }
 

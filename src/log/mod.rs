@@ -177,6 +177,7 @@ impl Drop for Log {
 }
 
 /// One thread's end of the log.
+#[derive(Clone)]
 pub struct Lines {
     shared: Arc<Shared>,
     waiting: Arc<Mutex<Waiting>>,
@@ -324,7 +325,7 @@ mod tests {
             ..Config::default()
         };
         change(&mut config);
-        let metrics = Arc::new(Metrics::new(&[]).unwrap());
+        let metrics = Arc::new(Metrics::new().unwrap());
         let log = Log::of_requests(&config, metrics.clone()).unwrap();
         (log, metrics, file)
     }

@@ -169,7 +169,7 @@ mod tests {
             open: Duration::from_secs(30),
             open_most: Duration::from_secs(70),
         };
-        Breaker::new(config, Metrics::new(&[]).unwrap().upstream("far"))
+        Breaker::new(config, Metrics::new().unwrap().upstream("far"))
     }
 
     fn end(breaker: &Breaker, worked: bool, now: Instant) {
@@ -233,7 +233,7 @@ mod tests {
             failures: 0,
             ..Config::default()
         };
-        let breaker = Breaker::new(config, Metrics::new(&[]).unwrap().upstream("far"));
+        let breaker = Breaker::new(config, Metrics::new().unwrap().upstream("far"));
         let now = Instant::now();
         for _ in 0..100 {
             end(&breaker, false, now);

@@ -17,12 +17,18 @@ use crate::store::{Native, NativeKind, Store};
 /// Numbers that are remembered without asking the store; the store has them all.
 const REMEMBERED: usize = 65_536;
 
-pub struct Ids {
+/// The numbers of things, which no configuration changes.
+pub struct Numbers {
     store: Arc<dyn Store>,
+    remembered: Mutex<HashMap<Native, u64>>,
+}
+
+/// What one configuration's clients are given.
+pub struct Ids {
+    numbers: Arc<Numbers>,
     /// What dialects call the channels that the operator has named: (dialect, id) ↔ name.
     named: HashMap<(Text, Text), Text>,
     called: HashMap<(Text, Text), Text>,
-    remembered: Mutex<HashMap<Native, u64>>,
 }
 
 /// Whose ids are to be written, and how.
@@ -43,7 +49,7 @@ impl Side<'_> {
 }
 
 impl Ids {
-    pub fn new(store: Arc<dyn Store>, rules: &[ChannelRule]) -> Ids {
+    pub fn new(numbers: Arc<Numbers>, rules: &[ChannelRule]) -> Ids {
         let mut named = HashMap::new();
         let mut called = HashMap::new();
         for rule in rules {
@@ -53,10 +59,9 @@ impl Ids {
             }
         }
         Ids {
-            store,
+            numbers,
             named,
             called,
-            remembered: Mutex::default(),
         }
     }
 
@@ -77,6 +82,7 @@ impl Ids {
     /// What an id of ours stands for.
     pub async fn thing(&self, kind: IdKind, id: &str) -> Result<Option<Native>, Fault> {
         Ok(self
+            .numbers
             .store
             .resolve(kind, id)
             .await
@@ -94,7 +100,7 @@ impl Ids {
         visit(reply, &mut |kind, channel, id, created| {
             natives.push(native(side, kind, channel, id, created))
         });
-        let numbers = self.numbers(&natives).await?;
+        let numbers = self.numbers.of(&natives).await?;
         let mut places = natives.iter().zip(numbers);
         visit(reply, &mut |_, _, id, _| {
             if let Some((native, number)) = places.next() {
@@ -124,13 +130,22 @@ impl Ids {
             id: name.clone(),
             created_at: None,
         };
-        let numbers = self.numbers(std::slice::from_ref(&native)).await?;
+        let numbers = self.numbers.of(std::slice::from_ref(&native)).await?;
         Ok(numbers
             .first()
             .map_or_else(|| name.clone(), |number| alias::write(kind, *number, None)))
     }
+}
 
-    async fn numbers(&self, natives: &[Native]) -> Result<Vec<u64>, Fault> {
+impl Numbers {
+    pub fn new(store: Arc<dyn Store>) -> Numbers {
+        Numbers {
+            store,
+            remembered: Mutex::default(),
+        }
+    }
+
+    async fn of(&self, natives: &[Native]) -> Result<Vec<u64>, Fault> {
         let known: Vec<Option<u64>> = {
             let remembered = self
                 .remembered

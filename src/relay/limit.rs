@@ -136,7 +136,7 @@ mod tests {
             queue,
             wait: Duration::from_millis(wait_ms),
         };
-        Limit::new(config, Metrics::new(&[]).unwrap().upstream("far"))
+        Limit::new(config, Metrics::new().unwrap().upstream("far"))
     }
 
     async fn enter<'l>(limit: &'l Limit, client: &Presence) -> Result<Place<'l>, Refused> {

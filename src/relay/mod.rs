@@ -22,15 +22,16 @@ mod stream;
 pub mod upstream;
 
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 pub use grant::Granted;
-pub use ids::{Ids, Side, unknown_message};
+pub use ids::{Ids, Numbers, Side, unknown_message};
 pub use journal::{Claimed, upstream_key};
-pub use local::Local;
+pub use local::{Bars, Local};
 pub use page::page;
 
 pub use crate::store::NativeKind;
@@ -63,7 +64,7 @@ pub struct Config {
     pub client: upstream::Config,
 }
 
-/// An upstream, shared by all threads.
+/// An upstream, shared by all threads and by all configurations that call it in the same way.
 pub struct Upstream {
     pub config: Config,
     stack: Stack,
@@ -72,7 +73,7 @@ pub struct Upstream {
     own: RwLock<Person>,
 }
 
-/// What all threads share.
+/// What all threads share of one configuration.
 pub struct Shared {
     pub dialects: Arc<[Dialect]>,
     pub upstreams: Vec<Arc<Upstream>>,
@@ -84,19 +85,14 @@ pub struct Shared {
 impl Shared {
     pub fn new(
         dialects: Arc<[Dialect]>,
-        upstreams: Vec<Config>,
+        upstreams: Vec<Arc<Upstream>>,
         local: Local,
         ids: Ids,
-        metrics: &Metrics,
     ) -> Shared {
         let by_name = upstreams
             .iter()
             .enumerate()
-            .map(|(at, config)| (config.name.clone(), at))
-            .collect();
-        let upstreams = upstreams
-            .into_iter()
-            .map(|config| Arc::new(Upstream::new(config, metrics)))
+            .map(|(at, upstream)| (upstream.config.name.clone(), at))
             .collect();
         Shared {
             dialects,
@@ -116,7 +112,7 @@ impl Shared {
 /// The relay of one thread, with connections of its own.
 pub struct Relay {
     pub shared: Arc<Shared>,
-    clients: Vec<Client>,
+    clients: Vec<Rc<Client>>,
 }
 
 /// What a caller asks of an upstream, besides the command.
@@ -132,15 +128,28 @@ struct Ask<'a> {
 }
 
 impl Relay {
+    /// With the connections to those upstreams that the relay before it had too.
+    ///
     /// # Errors
     /// An upstream's address cannot be called.
-    pub fn new(shared: Arc<Shared>) -> Result<Relay, BadBase> {
+    pub fn new(shared: Arc<Shared>, before: Option<&Relay>) -> Result<Relay, BadBase> {
         let clients = shared
             .upstreams
             .iter()
-            .map(|upstream| Client::new(upstream.config.client.clone()))
+            .map(
+                |upstream| match before.and_then(|before| before.client(upstream)) {
+                    Some(client) => Ok(client),
+                    None => Client::new(upstream.config.client.clone()).map(Rc::new),
+                },
+            )
             .collect::<Result<_, _>>()?;
         Ok(Relay { shared, clients })
+    }
+
+    fn client(&self, wanted: &Arc<Upstream>) -> Option<Rc<Client>> {
+        let mut upstreams = self.shared.upstreams.iter().zip(&self.clients);
+        let found = upstreams.find(|(upstream, _)| Arc::ptr_eq(upstream, wanted));
+        found.map(|(_, client)| client.clone())
     }
 
     pub fn dialect(&self, upstream: &Upstream) -> &Dialect {
@@ -284,7 +293,7 @@ impl<'a> Ask<'a> {
 }
 
 impl Upstream {
-    fn new(config: Config, metrics: &Metrics) -> Upstream {
+    pub fn new(config: Config, metrics: &Metrics) -> Upstream {
         Upstream {
             stack: Stack::new(config.stack.clone(), metrics.upstream(&config.name)),
             grant: Grant::default(),

@@ -227,7 +227,7 @@ mod tests {
     type End = (Class, Kind);
 
     fn stack(change: impl FnOnce(&mut Config)) -> (Stack, Metrics) {
-        let metrics = Metrics::new(&[]).unwrap();
+        let metrics = Metrics::new().unwrap();
         let mut config = Config::default();
         config.retry.pause_least = Duration::ZERO;
         config.retry.pause_most = Duration::from_millis(1);

@@ -10,41 +10,39 @@ mod moderation;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use moderation::Bars;
+
 use crate::model::{
     ChannelRule, Command, Fault, Kind, LOCAL, Message, Outcome, Person, Text, Time, lower,
 };
 use crate::store::{Kept, Mark, MarkKind, Store, StoreError};
-use moderation::Bars;
 
 pub struct Local {
     store: Arc<dyn Store>,
     people: Vec<Person>,
     /// By name, lower case.
     channels: HashMap<Text, ChannelRule>,
-    bars: Bars,
+    bars: Arc<Bars>,
 }
 
 impl Local {
-    /// Takes the accounts and the channels of the configuration, and who the store says is kept from speaking.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub async fn open(
+    /// Takes the accounts and the channels of one configuration, and who is kept from speaking whatever it says.
+    pub fn new(
         store: Arc<dyn Store>,
         people: Vec<Person>,
         channels: Vec<ChannelRule>,
-    ) -> Result<Local, StoreError> {
-        let bars = Bars::new(store.barred(LOCAL).await?);
+        bars: Arc<Bars>,
+    ) -> Local {
         let channels = channels
             .into_iter()
             .map(|rule| (rule.name.clone(), rule))
             .collect();
-        Ok(Local {
+        Local {
             store,
             people,
             channels,
             bars,
-        })
+        }
     }
 
     pub fn store(&self) -> &dyn Store {

@@ -11,14 +11,14 @@ use crate::model::{
     Fault, Kind, LOCAL, ListModerators, Moderate, Moderation, Moderations, Outcome, Participant,
     Participants, Person, Reply, Text, Time, Window, lower,
 };
-use crate::store::{Barred, Verdict};
+use crate::store::{Store, StoreError, Verdict};
 
 /// The longest timeout that is called a short one.
 const SHORT_SECONDS: i64 = 5 * 60;
 
 /// Everyone who is or was barred, by channel and person.
 #[derive(Default)]
-pub(super) struct Bars(RwLock<HashMap<(Text, Text), Bar>>);
+pub struct Bars(RwLock<HashMap<(Text, Text), Bar>>);
 
 #[derive(Clone, Copy, Default)]
 struct Bar {
@@ -27,7 +27,12 @@ struct Bar {
 }
 
 impl Bars {
-    pub fn new(barred: Vec<Barred>) -> Bars {
+    /// Takes up who the store says is kept from speaking.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn open(store: &dyn Store) -> Result<Bars, StoreError> {
+        let barred = store.barred(LOCAL).await?;
         let bars = barred.into_iter().map(|barred| {
             let bar = Bar {
                 until: barred.until,
@@ -35,7 +40,7 @@ impl Bars {
             };
             ((barred.channel, barred.person), bar)
         });
-        Bars(RwLock::new(bars.collect()))
+        Ok(Bars(RwLock::new(bars.collect())))
     }
 
     fn change(&self, channel: &Text, person: &Text, change: impl FnOnce(&mut Bar)) {
