@@ -20,10 +20,13 @@ pub struct Message {
 
 /// Every case of a dialect, sorted by name.
 pub fn cases(dialect: &str) -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(dialect);
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    cases_in(&golden.join(dialect))
+}
+
+/// Every case of a folder, sorted by name.
+pub fn cases_in(folder: &Path) -> Vec<Case> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
         .map(|entry| entry.unwrap().path())
@@ -106,7 +109,7 @@ impl Case {
 }
 
 impl Message {
-    fn read(text: &str) -> Message {
+    pub fn read(text: &str) -> Message {
         let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
         let mut lines = head.lines();
         let first = lines.next().unwrap_or_default().to_owned();

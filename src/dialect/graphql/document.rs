@@ -55,36 +55,39 @@ pub fn parse(text: &str) -> Result<ExecutableDocument, Failure> {
         reason = "the brackets have been counted above"
     )]
     let parsed = parse_query(clean);
-    parsed.map_err(|error| Failure::Errors(vec![told(&error, clean)]))
+    parsed.map_err(|error| Failure::Errors(told(&error, clean)))
 }
 
-fn told(error: &ParseError, text: &str) -> Error {
+fn told(error: &ParseError, text: &str) -> Vec<Error> {
+    let twice = |what: &str, name: &str, first, second| {
+        let message = format!("There can only be one {what} named \"{name}\".");
+        vec![
+            Error::new(message.clone(), first),
+            Error::new(message, second),
+        ]
+    };
     match error {
         ParseError::Syntax { start, .. } => {
             let (offset, at) = Scan::new(text).token_from(*start);
-            Error::new(
-                format!("syntax error before: {}", spelt(&text[offset..])),
-                at,
-            )
+            let message = format!("syntax error before: {}", spelt(&text[offset..]));
+            vec![Error::new(message, at)]
         }
-        ParseError::MultipleOperations { anonymous, .. } => Error::new(
+        ParseError::MultipleOperations { anonymous, .. } => vec![Error::new(
             "This anonymous operation must be the only defined operation.",
             *anonymous,
-        ),
+        )],
         ParseError::OperationDuplicated {
-            operation, second, ..
-        } => Error::new(
-            format!("There can only be one operation named \"{operation}\"."),
-            *second,
-        ),
+            operation,
+            first,
+            second,
+        } => twice("operation", operation, *first, *second),
         ParseError::FragmentDuplicated {
-            fragment, second, ..
-        } => Error::new(
-            format!("There can only be one fragment named \"{fragment}\"."),
-            *second,
-        ),
-        ParseError::MissingOperation => Error::new("No operations provided.", START),
-        other => Error::new(other.to_string(), START),
+            fragment,
+            first,
+            second,
+        } => twice("fragment", fragment, *first, *second),
+        ParseError::MissingOperation => vec![Error::new("No operations provided.", START)],
+        other => vec![Error::new(other.to_string(), START)],
     }
 }
 
@@ -325,10 +328,13 @@ impl<'t> Scan<'t> {
     /// The first token at or behind a place.
     fn token_from(&mut self, from: Pos) -> (usize, Pos) {
         let from = offset(self.text, from);
+        // Behind the last token there is none to name, and yacc gives the place of the last.
+        let mut last = self.place();
         while let Some(byte) = self.next_token() {
             if self.at >= from {
                 return (self.at, self.place());
             }
+            last = self.place();
             if byte == b'"' && self.string().is_ok() {
                 continue;
             }
@@ -339,7 +345,7 @@ impl<'t> Scan<'t> {
             }
             self.at += 1;
         }
-        (self.text.len(), self.place())
+        (self.text.len(), last)
     }
 }
 

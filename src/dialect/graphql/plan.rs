@@ -140,12 +140,12 @@ impl Plan {
         }
     }
 
-    /// The values of the operation's variables: those given, checked, and defaults.
+    /// The values of the operation's variables: those given, and defaults.
     ///
     /// # Errors
-    /// One is missing or of another type.
-    pub fn variables(&self, schema: &Schema, given: &Variables) -> Result<Variables, Failure> {
-        filled(&self.variables, schema, given)
+    /// One that must be there is not.
+    pub fn variables(&self, given: &Variables) -> Result<Variables, Failure> {
+        filled(&self.variables, given)
     }
 }
 
@@ -187,11 +187,7 @@ fn definitions(
     Ok(definitions)
 }
 
-fn filled(
-    definitions: &[Definition],
-    schema: &Schema,
-    given: &Variables,
-) -> Result<Variables, Failure> {
+fn filled(definitions: &[Definition], given: &Variables) -> Result<Variables, Failure> {
     let mut known = Variables::default();
     let mut errors = Vec::new();
     for definition in definitions {
@@ -205,19 +201,8 @@ fn filled(
                 ))
             }
             None => {}
-            Some(value) => {
-                if values::coerce(value, &definition.of, schema).is_err() {
-                    let expected = schema.type_name(&definition.of);
-                    let value = values::shown(&**value);
-                    errors.push(Error::new(
-                        format!(
-                            "Variable \"{name}\": Expected type \"{expected}\", found {value}."
-                        ),
-                        definition.at,
-                    ));
-                }
-                known.set(name, value.clone());
-            }
+            // Whether it is of the right type is told of the argument in which it stands.
+            Some(value) => known.set(name, value.clone()),
         }
     }
     if errors.is_empty() {

@@ -69,7 +69,7 @@ impl<'s> Run<'s> {
         (arrival, app): (&'s Arrival, &'s App),
         budget: &'s Budget,
     ) -> Result<Run<'s>, Failure> {
-        let variables = plan.variables(&service.schema, given)?;
+        let variables = plan.variables(given)?;
         let mut run = Run {
             dialect,
             service,

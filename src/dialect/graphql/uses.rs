@@ -150,10 +150,13 @@ impl<'d> Validation<'d> {
                 self.error(format!("Variable \"{variable}\" is not defined{by}."), *at);
             }
         }
-        let mut twice = HashSet::new();
+        let mut times: HashMap<&str, usize> = HashMap::new();
+        for definition in &operation.node.variable_definitions {
+            *times.entry(definition.node.name.node.as_str()).or_default() += 1;
+        }
         for definition in &operation.node.variable_definitions {
             let variable = definition.node.name.node.as_str();
-            if !twice.insert(variable) {
+            if times.get(variable).is_some_and(|times| *times > 1) {
                 self.error(
                     format!("There can only be one variable named \"{variable}\"."),
                     definition.pos,

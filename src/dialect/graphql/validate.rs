@@ -3,7 +3,7 @@
 //! Each fragment is looked at once, however often it is spread. Two rules end the matter at once, as in Absinthe: an
 //! operation that cannot be chosen, and fragments that spread each other in a ring.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use async_graphql_parser::types::{
     Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, Selection,
@@ -41,14 +41,21 @@ pub fn choose<'d>(document: &'d ExecutableDocument, name: &str) -> Result<Chosen
         DocumentOperations::Single(_) => None,
     };
     found.ok_or_else(|| {
-        let given = if name.is_empty() {
-            "No operation name was given.".to_owned()
-        } else {
-            format!("The provided operation name was: \"{name}\".")
+        let what = match document.operations.iter().count() {
+            1 => "The provided operation name did not match the operation in the query.",
+            _ => "Must provide a valid operation name if query contains multiple operations.",
         };
-        let first = document.operations.iter().map(|(_, operation)| operation.pos).min();
+        let given = match name {
+            "" => "No operation name was given.".to_owned(),
+            name => format!("The provided operation name was: {name:?}"),
+        };
+        let first = document
+            .operations
+            .iter()
+            .map(|(_, operation)| operation.pos)
+            .min();
         Failure::one(
-            format!("Must provide a valid operation name if query contains multiple operations.\n\n{given}\n"),
+            format!("{what}\n\n{given}\n"),
             first.unwrap_or(document::START),
         )
     })
@@ -58,6 +65,8 @@ pub fn choose<'d>(document: &'d ExecutableDocument, name: &str) -> Result<Chosen
 pub struct Validation<'d> {
     pub schema: &'d Schema,
     pub document: &'d ExecutableDocument,
+    /// The operation's, if it has one.
+    name: Option<&'d Name>,
     pub errors: Vec<Error>,
     /// Variables of the operation, each with its definition.
     pub(super) defined: HashMap<&'d str, &'d VariableDefinition>,
@@ -78,6 +87,7 @@ pub fn check<'d>(
         let mut validation = Validation {
             schema,
             document,
+            name: *name,
             errors,
             defined: operation
                 .node
@@ -114,10 +124,17 @@ impl<'d> Validation<'d> {
         use async_graphql_parser::types::OperationType;
         for definition in &operation.node.variable_definitions {
             let of = &definition.node.var_type.node;
-            if self.schema.resolve(of).is_none() {
-                let name = of.to_string();
-                let name = name.trim_matches(|char| matches!(char, '[' | ']' | '!'));
-                self.error(format!("Unknown type \"{name}\"."), definition.pos);
+            let (variable, shown) = (&definition.node.name.node, of.to_string());
+            match self.schema.resolve(of) {
+                None => {
+                    let name = shown.trim_matches(|char| matches!(char, '[' | ']' | '!'));
+                    self.error(format!("Unknown type \"{name}\"."), definition.pos);
+                }
+                Some(found) if self.schema.composite(found.named()) => self.error(
+                    format!("Variable \"{variable}\" cannot be non-input type \"{shown}\"."),
+                    definition.pos,
+                ),
+                Some(_) => {}
             }
         }
         let root = match operation.node.ty {
@@ -138,7 +155,10 @@ impl<'d> Validation<'d> {
                 operation.pos,
             );
         }
-        self.directives(&operation.node.directives);
+        self.directives(
+            &operation.node.directives,
+            Some(&operation.node.ty.to_string()),
+        );
         self.selection(root, &operation.node.selection_set.node);
         for fragment in self.document.fragments.values() {
             let name = &fragment.node.type_condition.node.on.node;
@@ -157,7 +177,7 @@ impl<'d> Validation<'d> {
             if self.full() {
                 return;
             }
-            self.directives(item.node.directives());
+            self.directives(item.node.directives(), None);
             match &item.node {
                 Selection::Field(field) => self.field(of, &field.node, item.pos),
                 Selection::FragmentSpread(_) => {}
@@ -214,7 +234,7 @@ impl<'d> Validation<'d> {
     }
 
     fn arguments(&mut self, of: usize, field: &'d Field, definition: &'d FieldDef, at: Pos) {
-        let mut given = HashSet::new();
+        let mut given = HashMap::new();
         for (name, value) in &field.arguments {
             if self.full() {
                 return;
@@ -230,11 +250,9 @@ impl<'d> Validation<'d> {
                 );
                 continue;
             };
-            if !given.insert(found) {
-                self.error(
-                    format!("There can be only one argument named \"{}\".", name.node),
-                    name.pos,
-                );
+            if let Some(first) = given.insert(found, name.pos) {
+                self.error("Duplicate argument name.", first);
+                self.error("Duplicate argument name.", name.pos);
                 continue;
             }
             let mut used = Vec::new();
@@ -256,7 +274,7 @@ impl<'d> Validation<'d> {
             }
         }
         for (index, argument) in definition.arguments.iter().enumerate() {
-            if !argument.of.nullable && argument.default.is_none() && !given.contains(&index) {
+            if !argument.of.nullable && argument.default.is_none() && !given.contains_key(&index) {
                 let expected = self.schema.type_name(&argument.of);
                 self.error(
                     format!(
@@ -287,19 +305,31 @@ impl<'d> Validation<'d> {
         if !accepts(&wanted_here, &found) {
             let found = definition.var_type.node.to_string();
             let expected = self.schema.type_name(wanted);
+            let variable = match self.name {
+                Some(operation) => format!("In operation `{operation}`, variable"),
+                None => "Variable".to_owned(),
+            };
             self.error(
-                format!("Variable `{name}` of type `{found}` found as input to argument of type `{expected}`."),
+                format!("{variable} `${name}` of type `{found}` found as input to argument of type `{expected}`."),
                 at,
             );
         }
     }
 
-    fn directives(&mut self, directives: &'d [Positioned<Directive>]) {
+    /// Those of a field or a fragment's place, or of something else, where none of them has a meaning.
+    fn directives(&mut self, directives: &'d [Positioned<Directive>], on: Option<&str>) {
         for directive in directives {
             let name = &directive.node.name.node;
             if !matches!(name.as_str(), "skip" | "include") {
                 self.error(format!("Unknown directive `{name}'."), directive.pos);
                 continue;
+            }
+            if let Some(on) = on {
+                let on = on.to_uppercase();
+                self.error(
+                    format!("Directive `{name}' may not be used on {on}."),
+                    directive.pos,
+                );
             }
             let condition = directive.node.get_argument("if");
             use async_graphql_value::Value;
