@@ -7,7 +7,7 @@ export PATH := $(PATH):$(CURDIR)/.tools/bin
 help:
 	@echo 'make run     build Sabir and start it; without a sabir.toml, with a demonstration'
 	@echo 'make test    check format, lints and dependencies, then run every test'
-	@echo 'make bench   measure translation, the relay's stack, and hostile requests'
+	@echo 'make bench   measure translation, the stack of the relay, and hostile requests'
 	@echo 'make fmt     format the code'
 
 run:

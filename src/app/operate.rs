@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use tokio::runtime::Builder;
@@ -18,7 +19,7 @@ use crate::model::{
     Arrival, Command, LOCAL, List, Message, Messages, OneMessage, Operation, Person, Presence,
     Reply, Window,
 };
-use crate::relay::Relay;
+use crate::relay::{Ask, Relay};
 use crate::store::{Config as StoreConfig, Sqlite, Store};
 
 /// The name under which an operator speaks.
@@ -177,17 +178,16 @@ fn carry_out(
             ..Arrival::default()
         };
         let relay = Relay::new(parts.shared.clone(), None)?;
-        relay
-            .call(
-                at,
-                Box::new(command(channel)),
-                &arrival,
-                &Presence::default(),
-                OPERATOR,
-                None,
-            )
-            .await
-            .map_err(|fault| anyhow!("{fault}"))
+        let ask = Ask {
+            at,
+            arrival: &arrival,
+            client: &Presence::default(),
+            viewer: OPERATOR,
+            own: None,
+            until: relay.until(at, Instant::now()),
+        };
+        let outcome = relay.call(&ask, Box::new(command(channel))).await;
+        outcome.map_err(|fault| anyhow!("{fault}"))
     })
 }
 

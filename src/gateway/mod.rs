@@ -23,7 +23,7 @@ use crate::model::{
     App, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Messages, Outcome,
     Profile, Reply, SealKeys, Secret, Text, Time,
 };
-use crate::relay::{Relay, Side};
+use crate::relay::{Ask, Relay, Side};
 use crate::route::{Route, Routes};
 
 /// What one configuration decides, shared by all threads.
@@ -282,17 +282,15 @@ impl Gateway {
                 format!("there is no upstream {upstream}"),
             )),
             Some(at) => {
-                let own = self.own_credential(at, upstream, asked.principal);
-                self.relay
-                    .call(
-                        at,
-                        command,
-                        &asked.arrival(),
-                        &asked.envelope.client,
-                        &asked.principal.person.id,
-                        own,
-                    )
-                    .await
+                let ask = Ask {
+                    at,
+                    arrival: &asked.arrival(),
+                    client: &asked.envelope.client,
+                    viewer: &asked.principal.person.id,
+                    own: self.own_credential(at, upstream, asked.principal),
+                    until: self.relay.until(at, asked.envelope.begun),
+                };
+                self.relay.call(&ask, command).await
             }
         }
     }

@@ -110,6 +110,7 @@ impl Handler for Exchange {
                 match body.read(most).await {
                     Ok(body) => {
                         incoming.body = &body;
+                        visit.envelope.begun = Instant::now();
                         self.understood(&mut visit, &incoming, candidates).await
                     }
                     Err(error) => {
@@ -236,6 +237,7 @@ impl Exchange {
             arrival,
             app: Default::default(),
             credential: Default::default(),
+            begun: Instant::now(),
             client: client.presence.clone(),
             command: Command::CheckSession(CheckSession {}),
         };

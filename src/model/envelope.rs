@@ -3,6 +3,8 @@
 //! Filled at the edge and read all the way down. What proves a caller's identity is a record of its own, so that no
 //! template can mistake it for a field of a message.
 
+use std::time::Instant;
+
 use super::command::Command;
 use super::presence::Presence;
 use super::record::{Secret, Text, Time, record};
@@ -72,6 +74,8 @@ pub struct Envelope {
     pub arrival: Arrival,
     pub app: App,
     pub credential: Credential,
+    /// When the request was had whole. From here its deadline counts, however many commands it has.
+    pub begun: Instant,
     /// Whether the client still waits for what comes of it.
     pub client: Presence,
     pub command: Command,

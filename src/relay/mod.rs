@@ -116,15 +116,17 @@ pub struct Relay {
 }
 
 /// What a caller asks of an upstream, besides the command.
-struct Ask<'a> {
-    at: usize,
-    arrival: &'a Arrival,
-    client: &'a Presence,
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
+    pub at: usize,
+    pub arrival: &'a Arrival,
+    pub client: &'a Presence,
     /// The person whose own state of things is shown, by its id.
-    viewer: &'a str,
+    pub viewer: &'a str,
     /// The caller's own credential there.
-    own: Option<&'a Credential>,
-    until: Instant,
+    pub own: Option<&'a Credential>,
+    /// When the client is to be told at the latest.
+    pub until: Instant,
 }
 
 impl Relay {
@@ -156,36 +158,24 @@ impl Relay {
         &self.shared.dialects[upstream.config.dialect]
     }
 
+    /// When a request that began so is to be answered at the latest.
+    pub fn until(&self, at: usize, begun: std::time::Instant) -> Instant {
+        Instant::from_std(begun) + self.shared.upstreams[at].config.deadline
+    }
+
     /// Has an upstream carry out a command, with the caller's own credential there or with Sabir's.
-    pub async fn call(
-        &self,
-        at: usize,
-        mut command: Box<Command>,
-        arrival: &Arrival,
-        client: &Presence,
-        viewer: &str,
-        own: Option<&Credential>,
-    ) -> Outcome {
-        let upstream = &self.shared.upstreams[at];
-        let until = Instant::now() + upstream.config.deadline;
-        let ask = Ask {
-            at,
-            arrival,
-            client,
-            viewer,
-            own,
-            until,
-        };
-        if own.is_none() {
+    pub async fn call(&self, ask: &Ask<'_>, mut command: Box<Command>) -> Outcome {
+        let upstream = &self.shared.upstreams[ask.at];
+        if ask.own.is_none() {
             self.credit(upstream, &mut command);
         }
         self.fits(upstream, &command)?;
         if self.dialect(upstream).calls(command.operation()) {
-            return self.ask(&ask, &command).await;
+            return self.ask(ask, &command).await;
         }
-        match Box::pin(self.emulate(&ask, &command)).await {
+        match Box::pin(self.emulate(ask, &command)).await {
             Some(outcome) => outcome,
-            None => self.ask(&ask, &command).await,
+            None => self.ask(ask, &command).await,
         }
     }
 

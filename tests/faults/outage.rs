@@ -200,3 +200,25 @@ fn an_open_send_is_repeated_only_with_its_mark() {
         assert_eq!(sent[0], sent[1]);
     }
 }
+
+/// However many messages a request has, it is answered within one deadline; what did not come to its turn is not sent.
+#[test]
+fn a_request_of_many_has_one_deadline() {
+    let far = Upstream::answering(FAR_MESSAGE);
+    let address = faults::before(far.address, Vec::new());
+    let config = upstream("far", address, "deadline_s = 2");
+    let server = Server::start(&format!("{PEOPLE}{config}"));
+    let one = |number| json!({ "channel": "far", "data": format!("zz-late-900-zz-{number}") });
+    let body = json!((0..5).map(one).collect::<Vec<_>>()).to_string();
+    let headers = [
+        "Content-Type: application/json",
+        "Authorization: key=secret-of-socket",
+    ];
+    let send = request("POST", "/chat/send-multi", &headers, body.as_bytes());
+    Client::named("socket").check(&server.raw(send), Ending::Unknown, "many");
+    // The third begins before the end of the two seconds at the latest, and a fourth cannot.
+    assert_eq!(
+        seen(&far, "zz-late-900-zz-3") + seen(&far, "zz-late-900-zz-4"),
+        0
+    );
+}

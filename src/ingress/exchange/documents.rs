@@ -117,6 +117,7 @@ impl Exchange {
             Err(error) => return self.whole(visit, rescue::body(&error), None),
         };
         incoming.body = &body;
+        visit.envelope.begun = Instant::now();
         let read = dialect.read_documents(&incoming);
         visit.envelope.credential = read.credential;
         let documents = match read.documents {
