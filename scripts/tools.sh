@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what `make` needs and does not find: the toolchain's parts by rustup, cargo-deny into .tools/.
+# Installs what `make` needs and does not find: the toolchain's parts by rustup, cargo-deny and npm packages into .tools/.
 # What is there already is used as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,6 +14,16 @@ debian() { has apt-get && [ "$(id -u)" = 0 ] && say "installing $*" &&
 has cargo || { say "there is no cargo: install Rust first (rustup.rs)"; exit 1; }
 has cc || debian gcc libc6-dev || { say "there is no C compiler: install gcc"; exit 1; }
 [ "${1:-all}" = compiler ] && exit 0
+
+# The packages of a test, in the versions of its lock.
+audits=$tools/graphql_http
+if [ ! -e "$audits/node_modules" ] || ! cmp -s tests/graphql_http/package-lock.json "$audits/package-lock.json"; then
+  { has node && has npm; } || debian nodejs npm || { say "there is no node, with which a test audits HTTP: install it"; exit 1; }
+  say "installing the audits of graphql-http into .tools/"
+  rm -rf "$audits" && mkdir -p "$audits" && cp tests/graphql_http/package*.json "$audits"
+  (cd "$audits" && npm ci --no-audit --no-fund --loglevel=error >&2) || { rm -rf "$audits"; exit 1; }
+fi
+[ "${1:-all}" = audits ] && exit 0
 
 has curl || debian curl || { say "there is no curl, with which a test pastes the README's requests: install it"; exit 1; }
 
