@@ -18,6 +18,8 @@ pub struct Account {
     pub password: Secret,
     pub license: Secret,
     pub token: Secret,
+    /// What a program of the account's holds already, and exchanges for tokens.
+    pub refresh_token: Secret,
     pub may: May,
     pub channels: Channels,
     /// Its own credentials at upstreams, by the upstream's name or by a dialect's.

@@ -6,6 +6,7 @@
 
 mod account;
 mod program;
+mod refresh;
 mod session;
 mod sessions;
 mod token;
@@ -27,6 +28,7 @@ pub struct Auth {
     by_name: HashMap<Text, usize>,
     by_token: HashMap<Text, usize>,
     by_license: HashMap<Text, usize>,
+    by_refresh: HashMap<Text, usize>,
     sessions: Arc<Sessions>,
 }
 
@@ -155,10 +157,12 @@ impl Auth {
             .collect();
         let by_token = index(|account| &account.token);
         let by_license = index(|account| &account.license);
+        let by_refresh = index(|account| &account.refresh_token);
         Auth {
             by_name,
             by_token,
             by_license,
+            by_refresh,
             accounts,
             applications: applications.into_iter().map(Arc::new).collect(),
             sessions,
@@ -256,7 +260,7 @@ impl Auth {
         let hash = token::hash(given);
         let issued = self
             .in_force(&hash, now)
-            .filter(|issued| issued.kind != Kept::Session);
+            .filter(|issued| issued.kind.is_token());
         // What the program might do that the token was made for is all that it is good for.
         let application = application.or_else(|| self.named(&issued.as_ref()?.application));
         let account = match (&issued, self.by_token.get(&hash)) {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::session::Terms;
 use super::{Application, Auth, Caller, May, Principal, token};
 use crate::model::{Credential, Fault, IssueToken, Kind, Outcome, Person, Profile, Reply, Time};
 
@@ -61,11 +62,7 @@ impl Auth {
             }
             "client_credentials" => {}
             "refresh_token" => {
-                // Tokens of programs are not refreshed but asked for anew, so none of these was ever given out.
-                return Err(Fault::client(
-                    Kind::Session,
-                    "the refresh token is not known",
-                ));
+                return self.refresh(asked, caller, credential, profile, now).await;
             }
             _ => {
                 return Err(Fault::client(
@@ -79,7 +76,11 @@ impl Auth {
         let account =
             account.ok_or_else(|| Fault::client(Kind::Forbidden, "only a person has tokens"))?;
         if asked.grant.is_empty() {
-            return self.issue(&account, caller, profile, now, None, true).await;
+            let terms = Terms {
+                sends: true,
+                ..Terms::default()
+            };
+            return self.issue(&account, caller, profile, now, terms).await;
         }
         let scopes: Vec<&str> = asked.scope.split_whitespace().collect();
         if let Some(wrong) = scopes
@@ -91,15 +92,26 @@ impl Auth {
                 format!("there is no scope {wrong}"),
             ));
         }
-        let sends = profile.send_scope.is_empty() || scopes.contains(&profile.send_scope.as_str());
-        let lifetime = i64::from(profile.token_seconds.unwrap_or(DAY));
-        let mut outcome = self
-            .issue(&account, caller, profile, now, Some(lifetime), sends)
-            .await?;
+        let terms = Terms::of(&asked.scope, profile);
+        let mut outcome = self.issue(&account, caller, profile, now, terms).await?;
         if let Reply::Session(session) = &mut outcome {
             session.scope = asked.scope.clone();
         }
         Ok(outcome)
+    }
+}
+
+impl Terms {
+    /// The terms of a token with this scope.
+    pub(super) fn of(scope: &str, profile: &Profile) -> Terms {
+        Terms {
+            lifetime: Some(i64::from(profile.token_seconds.unwrap_or(DAY))),
+            sends: profile.send_scope.is_empty()
+                || scope
+                    .split_whitespace()
+                    .any(|word| word == profile.send_scope),
+            ..Terms::default()
+        }
     }
 }
 

@@ -13,25 +13,43 @@ use crate::model::{
 use crate::store::{SessionRow, StoreError};
 
 /// A session in force.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Session {
     pub kind: Kept,
     /// Empty until somebody signs in.
     pub account: Text,
     pub application: Text,
     pub key: Secret,
+    /// The refresh token that a token comes from in the end, by its hash.
+    pub family: Text,
+    /// What a refresh token is good for.
+    pub scope: Text,
     pub created: Time,
     pub expires: Option<Time>,
 }
 
+/// On what terms a token is handed out.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Seconds; without them it holds until it is revoked.
+    pub lifetime: Option<i64>,
+    pub sends: bool,
+    pub family: Text,
+}
+
 /// What a client was given. The one is never taken for the other: a session is its program's alone, a token its
 /// person's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kept {
+    #[default]
     Session,
     Token,
     /// A token whose scope leaves out sending.
     Reader,
+    /// A token that only gives others.
+    Refresh,
+    /// One that has done so.
+    Spent,
 }
 
 impl Kept {
@@ -40,22 +58,35 @@ impl Kept {
             Kept::Session => "session",
             Kept::Token => "token",
             Kept::Reader => "reader",
+            Kept::Refresh => "refresh",
+            Kept::Spent => "spent",
         }
+    }
+
+    /// Does it say who calls?
+    pub fn is_token(self) -> bool {
+        matches!(self, Kept::Token | Kept::Reader)
     }
 }
 
 impl Session {
     pub fn from_row(row: SessionRow) -> Session {
-        let kinds = [Kept::Token, Kept::Reader];
+        let kinds = [Kept::Token, Kept::Reader, Kept::Refresh, Kept::Spent];
         let kind = kinds.into_iter().find(|kind| row.kind == kind.name());
-        Session {
+        let mut session = Session {
             kind: kind.unwrap_or(Kept::Session),
             account: row.account,
             application: row.application,
-            key: Secret(row.data),
             created: row.created,
             expires: row.expires,
+            ..Session::default()
+        };
+        if session.kind == Kept::Session {
+            session.key = Secret(row.data);
+        } else if let Some((family, scope)) = row.data.split_once(' ') {
+            (session.family, session.scope) = (family.into(), scope.into());
         }
+        session
     }
 
     pub fn sends(&self) -> bool {
@@ -63,12 +94,16 @@ impl Session {
     }
 
     pub fn row(&self, hash: Text) -> SessionRow {
+        let data = match self.kind {
+            Kept::Session => self.key.0.clone(),
+            _ => format!("{} {}", self.family, self.scope).into(),
+        };
         SessionRow {
             id: hash,
             kind: self.kind.name().into(),
             account: self.account.clone(),
             application: self.application.clone(),
-            data: self.key.0.clone(),
+            data,
             created: self.created,
             expires: self.expires,
         }
@@ -141,6 +176,7 @@ impl Auth {
             key: Secret(open.key.clone()),
             created: now,
             expires: Some(now.plus_seconds(lifetime)),
+            ..Session::default()
         };
         let told = Told {
             id: id.clone(),
@@ -223,16 +259,12 @@ impl Auth {
             .filter(|_| caller.application.is_some())
         else {
             let lifetime = profile.token_seconds.unwrap_or(profile.session_seconds);
-            return self
-                .issue(
-                    account,
-                    caller,
-                    profile,
-                    now,
-                    Some(i64::from(lifetime)),
-                    true,
-                )
-                .await;
+            let terms = Terms {
+                lifetime: Some(i64::from(lifetime)),
+                sends: true,
+                ..Terms::default()
+            };
+            return self.issue(account, caller, profile, now, terms).await;
         };
         let Some(session) = self.in_force(&hash, now) else {
             return Err(Fault::client(Kind::Session, "no such session"));
@@ -252,17 +284,16 @@ impl Auth {
         Ok(Reply::Session(told))
     }
 
-    /// Hands out a token; without a lifetime it holds until it is revoked.
+    /// Hands out a token.
     pub(super) async fn issue(
         &self,
         account: &Arc<Account>,
         caller: &Caller,
         profile: &Profile,
         now: Time,
-        lifetime: Option<i64>,
-        sends: bool,
+        terms: Terms,
     ) -> Outcome {
-        let expires = lifetime.map(|seconds| now.plus_seconds(seconds));
+        let expires = terms.lifetime.map(|seconds| now.plus_seconds(seconds));
         let person = super::person_of(account);
         let token = token::token(profile.token, &person.id, now, expires).map_err(internal)?;
         let application = caller
@@ -270,12 +301,17 @@ impl Auth {
             .as_ref()
             .map(|application| application.name.clone());
         let session = Session {
-            kind: if sends { Kept::Token } else { Kept::Reader },
+            kind: if terms.sends {
+                Kept::Token
+            } else {
+                Kept::Reader
+            },
             account: account.name.clone(),
             application: application.unwrap_or_default(),
-            key: Secret::default(),
+            family: terms.family,
             created: now,
             expires,
+            ..Session::default()
         };
         self.keep(token::hash(&token), session).await?;
         Ok(Reply::Session(Told {
@@ -283,7 +319,7 @@ impl Auth {
             person,
             created_at: Some(now),
             expires_at: expires,
-            lifetime,
+            lifetime: terms.lifetime,
             ..Told::default()
         }))
     }
@@ -295,15 +331,15 @@ impl Auth {
         Ok(Reply::Done(Done {}))
     }
 
-    async fn keep(&self, hash: Text, session: Session) -> Result<(), Fault> {
+    pub(super) async fn keep(&self, hash: Text, session: Session) -> Result<(), Fault> {
         self.sessions.keep(hash, session).await.map_err(unavailable)
     }
 }
 
-fn unavailable(error: StoreError) -> Fault {
+pub(super) fn unavailable(error: StoreError) -> Fault {
     Fault::new(Kind::Unavailable, error.to_string())
 }
 
-fn internal(error: token::NoRandomness) -> Fault {
+pub(super) fn internal(error: token::NoRandomness) -> Fault {
     Fault::new(Kind::Internal, error.to_string())
 }

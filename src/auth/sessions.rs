@@ -4,9 +4,9 @@
 //! is still there. What a session is worth is decided by `Auth`; here it is only kept, looked up and taken away.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
-use super::session::Session;
+use super::session::{Kept, Session};
 use crate::model::{Text, Time};
 use crate::store::{Store, StoreError};
 
@@ -42,19 +42,56 @@ impl Sessions {
     /// Stores a session, and only then lets it be used.
     pub(super) async fn keep(&self, hash: Text, session: Session) -> Result<(), StoreError> {
         self.store.put_session(session.row(hash.clone())).await?;
-        self.in_force
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(hash, Arc::new(session));
+        self.write().insert(hash, Arc::new(session));
         Ok(())
     }
 
     pub(super) async fn end(&self, hash: &Text) -> Result<(), StoreError> {
         self.store.drop_session(hash).await?;
+        self.write().remove(hash);
+        Ok(())
+    }
+
+    /// Keeps a refresh token as spent; false if it was so before: of two who bring it at once, one comes too late.
+    pub(super) async fn spend(&self, hash: &Text, spent: Session) -> Result<bool, StoreError> {
+        let before = {
+            let mut sessions = self.write();
+            let before = sessions.get(hash).cloned();
+            if before.as_ref().is_some_and(|kept| kept.kind == Kept::Spent) {
+                return Ok(false);
+            }
+            sessions.insert(hash.clone(), Arc::new(spent.clone()));
+            before
+        };
+        let stored = self.store.put_session(spent.row(hash.clone())).await;
+        if stored.is_err() {
+            // It is not spent then: the program may bring it again.
+            let mut sessions = self.write();
+            match before {
+                Some(before) => sessions.insert(hash.clone(), before),
+                None => sessions.remove(hash),
+            };
+        }
+        stored.map(|()| true)
+    }
+
+    /// Ends every token of a family; those that are spent stay known as such.
+    pub(super) async fn revoke(&self, family: &Text) -> Result<(), StoreError> {
+        let ends = |kept: &Session| kept.family == *family && kept.kind != Kept::Spent;
+        let members: Vec<Text> = {
+            let mut sessions = self.write();
+            let members = sessions.extract_if(|_, kept| ends(kept));
+            members.map(|(hash, _)| hash).collect()
+        };
+        for hash in members {
+            self.store.drop_session(&hash).await?;
+        }
+        Ok(())
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Text, Arc<Session>>> {
         self.in_force
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(hash);
-        Ok(())
     }
 }

@@ -31,7 +31,12 @@ impl Reading<'_> {
         // Passwords may be the same, because a name comes with them. A licence or a token stands alone.
         let password = table.secret("password");
         let (license, token) = (table.secret("license"), table.secret("token"));
-        for (key, secret) in [("license", &license), ("token", &token)] {
+        let refresh_token = table.secret("refresh_token");
+        for (key, secret) in [
+            ("license", &license),
+            ("token", &token),
+            ("refresh_token", &refresh_token),
+        ] {
             if let Some(secret) = secret {
                 self.once("account", key, &secret.value.0, secret.place);
             }
@@ -43,6 +48,7 @@ impl Reading<'_> {
             password: password.map(|secret| secret.value).unwrap_or_default(),
             license: license.map(|secret| secret.value).unwrap_or_default(),
             token: token.map(|secret| secret.value).unwrap_or_default(),
+            refresh_token: refresh_token.map(|secret| secret.value).unwrap_or_default(),
             may: self.may(&mut table),
             channels: self.patterns(&mut table),
             credentials: self.own_credentials(&mut table),
