@@ -14,7 +14,7 @@ name = "Other"
 
 [[application]]
 name = "bot"
-glimesh = { client_id = "3f1c", client_secret = "s3cr3t", owner = "Mytho" }
+glimesh = { client_id = "3f1c", client_secret = "s3cr3t", owner = "Mytho", old_client_id = "5b3c1d7f9e2a4c6d8f0b1a3c5e7d9f2b4a6c8e0d1f3b5a7c9e2d4f6b8a0c1e3d" }
 
 [[application]]
 name = "second"
@@ -32,6 +32,14 @@ ids = { glimesh = 6 }
 
 const PATH: &str = "/api/oauth/token";
 const INVALID: &str = r#"{"error":"invalid_grant","error_description":"The refresh token is invalid, revoked, or expired."}"#;
+
+/// What is wrong, the fields that are sent, and the status and the body of the answer.
+type Refusal = (
+    &'static str,
+    Vec<(&'static str, &'static str)>,
+    u16,
+    &'static str,
+);
 
 fn token(sabir: &Sabir, fields: &[(&str, &str)]) -> Answer {
     let program = [("client_id", "3f1c"), ("client_secret", "s3cr3t")];
@@ -164,7 +172,7 @@ fn every_refusal() {
     let client =
         r#"{"error":"invalid_client","error_description":"Invalid client_id or client_secret."}"#;
     let ours = [("client_id", "3f1c"), ("client_secret", "s3cr3t")];
-    let cases: [(&str, Vec<(&str, &str)>, u16, &str); 9] = [
+    let cases: [Refusal; 9] = [
         (
             "unknown program",
             vec![
@@ -270,4 +278,42 @@ fn every_refusal() {
     let stolen = sabir.post_form(PATH, &fields);
     assert_eq!((stolen.status, stolen.body.as_str()), (400, INVALID));
     renewed(&sabir, &next);
+}
+
+/// The first programs had ids of 64 hexadecimal digits; later each got a short one, and both were served.
+#[test]
+fn a_program_is_known_by_its_old_id_too() {
+    let sabir = Sabir::start(CONFIG);
+    let old = "5b3c1d7f9e2a4c6d8f0b1a3c5e7d9f2b4a6c8e0d1f3b5a7c9e2d4f6b8a0c1e3d";
+    let fields = [
+        ("grant_type", "client_credentials"),
+        ("client_id", old),
+        ("client_secret", "s3cr3t"),
+        ("scope", "chat"),
+    ];
+    let told = sabir.post_form(PATH, &fields).json();
+    let access_token = told["access_token"].as_str().unwrap();
+    assert_eq!(who(&sabir, access_token), "Mytho");
+    let nobody = r#"{"errors":[{"message":"You must be logged in to access the api"}]}"#;
+    for (door, spelt, id, known) in [
+        ("/api/graph", "Client-ID", "3f1c", true),
+        ("/api/graph", "client-id", old, true),
+        ("/api", "Client-Id", old, true),
+        ("/api", "Client-ID", "5b3c", false),
+        ("/api/graph", "Client-ID", "", false),
+    ] {
+        let shown = format!("{spelt} {id}");
+        let headers = [("Authorization", shown.as_str())];
+        let text = "{ channel(id: 6) { id } }";
+        let read = sabir.ask("POST", door, &headers, text);
+        let wanted = if known {
+            (200, r#"{"data":{"channel":{"id":"6"}}}"#)
+        } else {
+            (401, nobody)
+        };
+        assert_eq!((read.status, read.body.as_str()), wanted, "{shown}");
+        let text = "mutation { createChatMessage(channelId: 6, message: {message: \"x\"}) { id } }";
+        let sent = sabir.ask("POST", door, &headers, text);
+        assert_eq!(sent.body.contains("\"unauthorized\""), known, "{shown}");
+    }
 }

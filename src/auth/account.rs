@@ -56,6 +56,8 @@ pub struct KeyauthApp {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GlimeshApp {
     pub client_id: Text,
+    /// What older versions of the program call themselves. Empty: they do not.
+    pub old_client_id: Text,
     pub client_secret: Secret,
     /// The account that the program acts for when it acts for nobody.
     pub owner: Option<Text>,

@@ -20,7 +20,7 @@ impl Auth {
             application
                 .glimesh
                 .as_ref()
-                .is_some_and(|facts| facts.client_id == *id)
+                .is_some_and(|facts| facts.client_id == *id || facts.old_client_id == *id)
         });
         let unknown = || Fault::client(Kind::Unauthenticated, "no such client");
         let application = known.ok_or_else(unknown)?;

@@ -34,6 +34,7 @@ impl Config {
                 client_id: hex(),
                 client_secret: Secret(hex()),
                 owner: Some(NAME.into()),
+                ..GlimeshApp::default()
             }),
             ..Application::default()
         });

@@ -144,7 +144,8 @@ impl Reading<'_> {
 
     fn glimesh(&self, mut table: Table<'_>) -> GlimeshApp {
         let client_id = table.needed("client_id", "the id that the program shows");
-        if let Some(client_id) = &client_id {
+        let old_client_id = table.text("old_client_id");
+        for client_id in [&client_id, &old_client_id].into_iter().flatten() {
             self.once(
                 "application",
                 "client_id",
@@ -155,6 +156,7 @@ impl Reading<'_> {
         let client_secret = table.needed_secret("client_secret");
         let app = GlimeshApp {
             client_id: client_id.map(|id| id.value).unwrap_or_default(),
+            old_client_id: old_client_id.map(|id| id.value).unwrap_or_default(),
             client_secret: client_secret.map(|secret| secret.value).unwrap_or_default(),
             owner: self.owner(&mut table),
         };
