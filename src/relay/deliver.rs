@@ -10,7 +10,7 @@ use http_body_util::Full;
 use tokio::time::Instant;
 
 use super::stack::{Ended, Errand, Repeat};
-use super::upstream::{Failure, Unknown};
+use super::upstream::{Failure, NotSent, Unknown};
 use super::{Relay, Upstream, retry_after};
 use crate::dialect::Dialect;
 use crate::dialect::client::{Call, Heard, Outgoing, Understood, Unsayable};
@@ -60,6 +60,10 @@ impl Relay {
         let request = outgoing.request.map(Full::new);
         match self.clients[delivery.at].call(request, until).await {
             Ok(reply) => self.heard(delivery, outgoing.exchange, &reply),
+            Err(Failure::NotSent(why @ NotSent::NoTime)) => {
+                let words = format!("nothing was sent: {why}");
+                Ended::late(Err(Fault::upstream(Kind::Timeout, words)))
+            }
             Err(Failure::NotSent(why)) => {
                 let late = Instant::now() >= until;
                 let kind = if late {

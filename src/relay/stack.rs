@@ -57,8 +57,8 @@ pub struct Errand<'a> {
 #[derive(Debug)]
 pub struct Ended {
     pub class: Class,
-    /// Did the upstream answer as one that works? A clear no counts as yes.
-    pub worked: bool,
+    /// Did the upstream answer as one that works? A clear no counts as yes; nothing if it was not even asked.
+    pub worked: Option<bool>,
     pub outcome: Outcome,
 }
 
@@ -123,7 +123,9 @@ impl Stack {
         let ended = attempt(errand.until.min(place.since + self.attempt)).await;
         let now = Instant::now();
         self.meter.attempted(ended.class, now - place.since);
-        admission.settle(ended.worked, now);
+        if let Some(worked) = ended.worked {
+            admission.settle(worked, now);
+        }
         Ok(ended)
     }
 
@@ -160,7 +162,7 @@ impl Ended {
     pub fn told(class: Class, outcome: Outcome) -> Ended {
         Ended {
             class,
-            worked: true,
+            worked: Some(true),
             outcome,
         }
     }
@@ -169,7 +171,16 @@ impl Ended {
     pub fn failed(class: Class, outcome: Outcome) -> Ended {
         Ended {
             class,
-            worked: false,
+            worked: Some(false),
+            outcome,
+        }
+    }
+
+    /// Before the upstream was asked: our own time was over.
+    pub fn late(outcome: Outcome) -> Ended {
+        Ended {
+            class: Class::NotSent,
+            worked: None,
             outcome,
         }
     }
@@ -360,6 +371,18 @@ mod tests {
             "sabir_upstream_refused_total{reason=\"breaker\",upstream=\"far\"} 2",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
+        }
+        // That we had no time says nothing of the upstream.
+        let (patient, _) = stack(|config| config.breaker.failures = 1);
+        let errand = Errand {
+            until: Instant::now() + Duration::from_secs(5),
+            repeat: Repeat::NotSentOnly,
+            client: &Presence::default(),
+        };
+        for _ in 0..3 {
+            let late = async |_| Ended::late(Err(Fault::upstream(Kind::Timeout, "late")));
+            let fault = patient.carry(&errand, late).await.unwrap_err();
+            assert_eq!(fault.details.message, "late");
         }
         // Opened while a marked send was being tried: it may have been received all the same.
         let (broken, _) = stack(|config| config.breaker.failures = 1);
