@@ -2,11 +2,12 @@
 
 export PATH := $(PATH):$(CURDIR)/.tools/bin
 
-.PHONY: help run test bench fmt tools
+.PHONY: help run test soak bench fmt tools
 
 help:
 	@echo 'make run     build Sabir and start it; without a sabir.toml, with a demonstration'
 	@echo 'make test    check format, lints and dependencies, then run every test'
+	@echo 'make soak    what takes too long for every change: reloads and ends under load, again and again'
 	@echo 'make bench   measure translation, the stack of the relay, and hostile requests'
 	@echo 'make fmt     format the code'
 
@@ -20,6 +21,9 @@ test: tools
 	cargo deny --locked check --hide-inclusion-graph licenses bans sources
 	scripts/advisories.sh
 	cargo test --locked --no-fail-fast
+
+soak: tools
+	SOAK_ROUNDS=100 cargo test --release --locked --test reload -- --nocapture under_load
 
 bench: tools
 	cargo bench --locked --bench '*'

@@ -9,10 +9,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use tokio::runtime::Builder;
 
 use crate::app::{self, operate};
-use crate::config::{Config, ConfigError, Draft};
+use crate::config::{Config, Draft};
 use crate::dialect::Dialect;
 
 /// Sabir answers one chat API with another: point a client at it, and another chat service carries out what it asks.
@@ -61,38 +60,19 @@ pub fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", explained(&error));
+            let colour = std::io::stderr().is_terminal();
+            eprintln!("{}", app::explained(&error, colour));
             ExitCode::FAILURE
         }
     }
 }
 
-/// An error as a person reads it: mistakes in a file with their places, everything else as a line.
-fn explained(error: &anyhow::Error) -> String {
-    match error.downcast_ref::<ConfigError>() {
-        Some(ConfigError::Mistakes(files)) => {
-            let colour = std::io::stderr().is_terminal();
-            files
-                .iter()
-                .map(|problems| problems.report(colour))
-                .collect::<Vec<_>>()
-                .join("\n")
-        }
-        _ => format!("sabir: {error:#}"),
-    }
-}
-
 fn run(arguments: &Arguments) -> Result<()> {
     let draft = Draft::open(arguments.config.as_deref())?;
-    let dialects = app::dialects(draft.mappings().as_deref())?;
     if let Some(Asked::Dialects) = arguments.asked {
-        return show_dialects(&dialects);
+        return show_dialects(&app::dialects(draft.mappings().as_deref())?);
     }
-    let names: Vec<&str> = dialects
-        .iter()
-        .map(|dialect| dialect.name.as_str())
-        .collect();
-    let config = draft.read(&names)?;
+    let (config, dialects) = app::read(&draft)?;
     for warning in config
         .warnings
         .iter()
@@ -101,7 +81,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         eprintln!("warning: {warning}");
     }
     match arguments.asked.as_ref().unwrap_or(&Asked::Serve) {
-        Asked::Serve => serve(&config, dialects),
+        Asked::Serve => serve(arguments, &draft, &config, dialects),
         Asked::Check => check(&config, dialects),
         Asked::Send { to, text } => {
             println!("{}", operate::send(&config, dialects, to, text)?);
@@ -117,7 +97,12 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-fn serve(config: &Config, dialects: Vec<Dialect>) -> Result<()> {
+fn serve(
+    arguments: &Arguments,
+    draft: &Draft,
+    config: &Config,
+    dialects: Vec<Dialect>,
+) -> Result<()> {
     crate::log::events(&config.log)?;
     let examples = if config.demonstration {
         examples(config, &dialects)
@@ -136,36 +121,10 @@ fn serve(config: &Config, dialects: Vec<Dialect>) -> Result<()> {
     write!(out, "{}", examples.replace("{url}", &url))?;
     out.flush()?;
     drop(out);
-    until_told_to_stop()?;
+    let named = arguments.config.clone();
+    app::attend(&running, named, draft.files(), config.watch)?;
     running.stop();
     running.wait()
-}
-
-/// Waits for the first signal to stop; the second ends the process at once.
-#[expect(
-    clippy::exit,
-    reason = "a person who asks twice does not want to wait for what is in flight"
-)]
-fn until_told_to_stop() -> Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-        }
-        Ok::<(), std::io::Error>(())
-    })?;
-    std::thread::Builder::new()
-        .name("second-signal".into())
-        .spawn(move || {
-            runtime.block_on(async {
-                let _ = tokio::signal::ctrl_c().await;
-                std::process::exit(130);
-            });
-        })?;
-    Ok(())
 }
 
 /// The mappings' own examples, with what the demonstration made up.

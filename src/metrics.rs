@@ -16,7 +16,7 @@ use prometheus::{
 
 pub use upstream::{Class, Refused, State, UpstreamMeter};
 
-use crate::model::{Kind, Operation};
+use crate::model::{Kind, Operation, Time};
 use upstream::UpstreamSeries;
 
 /// From a tenth of a millisecond, what we add ourselves, to the deadline of a slow upstream.
@@ -37,6 +37,8 @@ pub struct Metrics {
     in_flight: IntGauge,
     upstreams: UpstreamSeries,
     lines_dropped: IntCounter,
+    reloads: IntCounterVec,
+    configured: IntGauge,
 }
 
 impl Metrics {
@@ -63,6 +65,16 @@ impl Metrics {
             "Lines of the log that could not be written in time, or not at all.",
         )?;
         registry.register(Box::new(lines_dropped.clone()))?;
+        let reloads = IntCounterVec::new(
+            Opts::new("sabir_config_reload_total", "Reloads of the configuration."),
+            &["result"],
+        )?;
+        registry.register(Box::new(reloads.clone()))?;
+        let configured = IntGauge::new(
+            "sabir_config_loaded_timestamp_seconds",
+            "Since when the configuration is in force.",
+        )?;
+        registry.register(Box::new(configured.clone()))?;
         Ok(Metrics {
             upstreams: UpstreamSeries::new(&registry)?,
             registry,
@@ -70,6 +82,8 @@ impl Metrics {
             seconds,
             in_flight,
             lines_dropped,
+            reloads,
+            configured,
         })
     }
 
@@ -88,6 +102,17 @@ impl Metrics {
     /// Where what is done about one upstream is counted.
     pub fn upstream(&self, name: &str) -> UpstreamMeter {
         self.upstreams.meter(name)
+    }
+
+    /// The configuration was read anew, and taken if it was right.
+    pub fn reloaded(&self, taken: bool) {
+        let result = if taken { "done" } else { "failed" };
+        self.reloads.with_label_values(&[result]).inc();
+    }
+
+    /// Another configuration is in force.
+    pub fn configured(&self, at: Time) {
+        self.configured.set(at.seconds());
     }
 
     /// Lines of the log were lost.

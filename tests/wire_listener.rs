@@ -748,6 +748,7 @@ fn the_operators_door() {
         move || Admin {
             ready: is_ready,
             store_healthy: Arc::new(move || is_healthy.load(Ordering::SeqCst)),
+            configuration: Arc::new(|| "configuration: as it was\n".into()),
             metrics,
         },
     );

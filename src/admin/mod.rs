@@ -13,8 +13,7 @@ use http_body_util::Full;
 use crate::ingress::listener::{Body, Client, Handler};
 use crate::metrics::Metrics;
 
-const PATHS: &str =
-    "There are /healthz (alive), /readyz (taking traffic) and /metrics (Prometheus text).\n";
+const PATHS: &str = "There are /healthz (alive), /readyz (taking traffic), /status (in words) and /metrics (Prometheus text).\n";
 
 /// What the operator may see.
 pub struct Admin {
@@ -22,6 +21,8 @@ pub struct Admin {
     pub ready: Arc<AtomicBool>,
     /// Can the store still accept?
     pub store_healthy: Arc<dyn Fn() -> bool + Send + Sync>,
+    /// What there is to say of the configuration in force, and of one that could not be taken.
+    pub configuration: Arc<dyn Fn() -> String + Send + Sync>,
     pub metrics: Arc<Metrics>,
 }
 
@@ -36,6 +37,7 @@ impl Handler for Admin {
         match request.uri().path() {
             "/healthz" => text(StatusCode::OK, "alive\n"),
             "/readyz" => self.readiness(),
+            "/status" => self.status(),
             "/metrics" => match self.metrics.text() {
                 Ok(metrics) => text(StatusCode::OK, metrics),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
@@ -47,12 +49,27 @@ impl Handler for Admin {
 
 impl Admin {
     fn readiness(&self) -> Response<Full<Bytes>> {
+        match self.unready() {
+            Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+            None => text(StatusCode::OK, "ready\n"),
+        }
+    }
+
+    fn status(&self) -> Response<Full<Bytes>> {
+        let ready = self.unready().unwrap_or("ready");
+        text(
+            StatusCode::OK,
+            format!("{ready}\n{}", (self.configuration)()),
+        )
+    }
+
+    fn unready(&self) -> Option<&'static str> {
         if !self.ready.load(Ordering::Acquire) {
-            text(StatusCode::SERVICE_UNAVAILABLE, "starting or stopping\n")
+            Some("starting or stopping")
         } else if !(self.store_healthy)() {
-            text(StatusCode::SERVICE_UNAVAILABLE, "the store is faulted\n")
+            Some("the store is faulted")
         } else {
-            text(StatusCode::OK, "ready\n")
+            None
         }
     }
 }

@@ -45,6 +45,10 @@ pub fn open(listen: &Listen) -> Result<Option<Secured>> {
 }
 
 impl Secured {
+    pub fn certificates(&self) -> Arc<Certificates> {
+        self.certificates.clone()
+    }
+
     /// Looks at the files again and again, for as long as it is polled.
     pub async fn keep_fresh(self) {
         let mut told = None;

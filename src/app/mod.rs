@@ -7,15 +7,18 @@
 mod build;
 mod certificates;
 mod descriptors;
-mod dialects;
 pub mod operate;
+mod reload;
 mod serve;
+mod signals;
+mod sources;
 
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use rustls::ServerConfig;
@@ -28,11 +31,15 @@ use crate::dialect::Dialect;
 use crate::ingress::listener;
 use crate::log::Log;
 use crate::store::Health;
+use crate::tls::server::Certificates;
 use build::{Lasting, Snapshot};
+use certificates::Secured;
+use reload::Reloads;
 use serve::{Current, Door};
 
 pub use certificates::expiry_warning;
-pub use dialects::dialects;
+pub use signals::attend;
+pub use sources::{dialects, explained, read};
 
 /// Connections of operators at once; they do not count as clients.
 const OPERATORS: usize = 64;
@@ -44,8 +51,14 @@ pub struct Running {
     /// Is TLS spoken at the public door?
     pub tls: bool,
     ready: Arc<AtomicBool>,
+    /// How long between saying that it will stop and stopping.
+    delay: Duration,
     stop: watch::Sender<bool>,
+    stop_admin: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
+    operator: Option<JoinHandle<()>>,
+    certificates: Option<Arc<Certificates>>,
+    reloads: Arc<Reloads>,
     lasting: Lasting,
     snapshot: watch::Sender<Arc<Snapshot>>,
     log: Option<Log>,
@@ -59,55 +72,36 @@ pub fn start(config: &Config, dialects: Vec<Dialect>) -> Result<Running> {
     let starting = Builder::new_current_thread().enable_all().build()?;
     let lasting = starting.block_on(Lasting::open(config))?;
     let snapshot = Snapshot::build(config.clone(), dialects, &lasting, None)?;
-    let (snapshot, _) = watch::channel(Arc::new(snapshot));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let limits = &config.listen.limits;
     let secured = certificates::open(&config.listen)?;
     let publics = listener::bind_each(config.listen.public, cores)
         .with_context(|| format!("cannot listen at {}", config.listen.public))?;
     let admin = listener::bind(config.listen.admin)
         .with_context(|| format!("cannot listen at {}", config.listen.admin))?;
-    let (stop, stopped) = watch::channel(false);
-    let ready = Arc::new(AtomicBool::new(false));
     let Some(first) = publics.first() else {
         bail!("no listener could be made")
     };
     let mut running = Running {
         public: first.local_addr()?,
         admin: admin.local_addr()?,
-        ready: ready.clone(),
-        stop,
         tls: secured.is_some(),
+        ready: Arc::default(),
+        delay: Duration::from_secs(limits.drain_delay_s),
+        stop: watch::Sender::new(false),
+        stop_admin: watch::Sender::new(false),
         threads: Vec::new(),
+        operator: None,
+        certificates: secured.as_ref().map(Secured::certificates),
+        reloads: Arc::new(Reloads::new(lasting.metrics.clone())),
         log: Log::start(&config.log, lasting.metrics.clone())?,
         lasting,
-        snapshot,
+        snapshot: watch::Sender::new(Arc::new(snapshot)),
     };
     let tls = secured.as_ref().map(|secured| secured.acceptor.clone());
-    running.serve_clients(&config.listen.limits, publics, tls, &stopped)?;
-    let store = running.lasting.store.clone();
-    let healthy = move || store.health() == Health::Ok;
-    let handler = Admin {
-        ready: ready.clone(),
-        store_healthy: Arc::new(healthy),
-        metrics: running.lasting.metrics.clone(),
-    };
-    let door = Door {
-        name: "admin".into(),
-        socket: admin,
-        limits: listener::Config {
-            connections: OPERATORS,
-            ..listener::Config::default()
-        },
-        tls: None,
-        stopped,
-    };
-    running.threads.push(door.serve(|| {
-        if let Some(secured) = secured {
-            tokio::task::spawn_local(secured.keep_fresh());
-        }
-        Ok(Rc::new(handler))
-    })?);
-    ready.store(true, Ordering::Release);
+    running.serve_clients(limits, publics, tls)?;
+    running.serve_operator(admin, secured)?;
+    running.ready.store(true, Ordering::Release);
     Ok(running)
 }
 
@@ -118,7 +112,6 @@ impl Running {
         limits: &listener::Config,
         sockets: Vec<TcpListener>,
         tls: Option<Arc<ServerConfig>>,
-        stopped: &watch::Receiver<bool>,
     ) -> Result<()> {
         let limits = listener::Config {
             connections: descriptors::bearable(limits.connections).div_ceil(sockets.len()),
@@ -130,7 +123,7 @@ impl Running {
                 socket,
                 limits: limits.clone(),
                 tls: tls.clone(),
-                stopped: stopped.clone(),
+                stopped: self.stop.subscribe(),
             };
             let (news, log) = (self.snapshot.subscribe(), self.log.as_ref().map(Log::lines));
             self.threads
@@ -139,36 +132,75 @@ impl Running {
         Ok(())
     }
 
-    /// Builds what another configuration asks for, and has it answer every request from now on. Requests that have
-    /// begun are finished as they were begun. If it fails, nothing has changed.
-    ///
-    /// # Errors
-    /// Two parts of the configuration do not go together.
-    pub fn reload(&self, config: Config, dialects: Vec<Dialect>) -> Result<()> {
-        let before = self.snapshot.borrow().clone();
-        let snapshot = Snapshot::build(config, dialects, &self.lasting, Some(&before))?;
-        self.snapshot.send_replace(Arc::new(snapshot));
+    /// Opens the operator's door, and keeps the certificate fresh beside it.
+    fn serve_operator(&mut self, socket: TcpListener, secured: Option<Secured>) -> Result<()> {
+        let (store, reloads) = (self.lasting.store.clone(), self.reloads.clone());
+        let handler = Admin {
+            ready: self.ready.clone(),
+            store_healthy: Arc::new(move || store.health() == Health::Ok),
+            configuration: Arc::new(move || reloads.words()),
+            metrics: self.lasting.metrics.clone(),
+        };
+        let door = Door {
+            name: "admin".into(),
+            socket,
+            limits: listener::Config {
+                connections: OPERATORS,
+                drain_s: 1,
+                drain_idle_s: 0,
+                ..listener::Config::default()
+            },
+            tls: None,
+            stopped: self.stop_admin.subscribe(),
+        };
+        self.operator = Some(door.serve(|| {
+            if let Some(secured) = secured {
+                tokio::task::spawn_local(secured.keep_fresh());
+            }
+            Ok(Rc::new(handler))
+        })?);
         Ok(())
     }
 
-    /// Asks everything to stop: new work is refused, what has begun is finished.
-    pub fn stop(&self) {
-        self.ready.store(false, Ordering::Release);
-        let _ = self.stop.send(true);
+    /// Builds what another configuration asks for, and has it answer every request from now on. Requests that have
+    /// begun are finished as they were begun. Tells which of the keys that differ need a restart and stay as they were.
+    ///
+    /// # Errors
+    /// Two parts of the configuration do not go together; nothing has changed then.
+    pub fn reload(&self, mut config: Config, dialects: Vec<Dialect>) -> Result<Vec<&'static str>> {
+        let before = self.snapshot.borrow().clone();
+        let kept = reload::keep_fixed(&before.config, &mut config);
+        let snapshot = Snapshot::build(config, dialects, &self.lasting, Some(&before))?;
+        if let (Some(certificates), Some(tls)) = (&self.certificates, &snapshot.config.listen.tls) {
+            certificates.turn_to(tls.files.clone())?;
+        }
+        self.snapshot.send_replace(Arc::new(snapshot));
+        Ok(kept)
     }
 
-    /// Waits until everything has stopped, and closes the store and the log.
+    /// Asks everything to stop: says so at the operator's door, and when that was to be seen for long enough, takes no
+    /// new connections. What has begun is finished.
+    pub fn stop(&self) {
+        self.ready.store(false, Ordering::Release);
+        std::thread::sleep(self.delay);
+        self.stop.send_replace(true);
+    }
+
+    /// Waits until everything has stopped, the operator's door last, and closes the store and the log.
     ///
     /// # Errors
     /// A thread panicked, or the store could not be closed.
     pub fn wait(self) -> Result<()> {
+        let panicked = |_| anyhow!("a thread of Sabir panicked");
         for thread in self.threads {
-            thread
-                .join()
-                .map_err(|_| anyhow!("a thread of Sabir panicked"))?;
+            thread.join().map_err(panicked)?;
         }
         let closing = Builder::new_current_thread().enable_all().build()?;
         closing.block_on(self.lasting.store.close())?;
+        self.stop_admin.send_replace(true);
+        if let Some(operator) = self.operator {
+            operator.join().map_err(panicked)?;
+        }
         // Last, so that every line is written.
         drop(self.log);
         Ok(())

@@ -125,6 +125,8 @@ impl Reading<'_> {
             certificate: self.draft.folder.join(certificate.value.as_str()),
             key: self.draft.folder.join(key.value.as_str()),
         };
+        self.draft.takes_in(files.certificate.clone());
+        self.draft.takes_in(files.key.clone());
         if let Err(problem) = Certificates::open(files.clone()) {
             let (place, help) = match problem {
                 BadPair::Certificate(_) => (
@@ -205,6 +207,10 @@ impl Reading<'_> {
         store
     }
 
+    pub(super) fn watch(&self, top: &mut Table<'_>) -> Duration {
+        Duration::from_millis(top.whole("watch_ms", 0..=60_000).unwrap_or(500).into())
+    }
+
     pub(super) fn mappings(&self, top: &mut Table<'_>) -> Option<PathBuf> {
         let text = top.text("mappings")?;
         let folder = self.draft.folder.join(text.value.as_str());
@@ -242,6 +248,15 @@ fn limits_of(mut table: Table<'_>) -> Limits {
     ];
     for (limit, key) in times {
         if let Some(seconds) = table.whole(key, 1..=3600) {
+            *limit = seconds.into();
+        }
+    }
+    let waits = [
+        (&mut limits.drain_delay_s, "drain_delay_s"),
+        (&mut limits.drain_idle_s, "drain_idle_s"),
+    ];
+    for (limit, key) in waits {
+        if let Some(seconds) = table.whole(key, 0..=3600) {
             *limit = seconds.into();
         }
     }

@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use listen::{Listen, Offer, StoreConfig, Tls};
 pub use upstream::Upstream;
@@ -47,6 +48,8 @@ pub struct Config {
     pub log: crate::log::Config,
     /// A folder of mapping files that replace those of the same name or add to them.
     pub mappings: Option<PathBuf>,
+    /// How often its files are looked at while Sabir runs; zero for never.
+    pub watch: Duration,
     pub accounts: Vec<Account>,
     pub applications: Vec<Application>,
     pub channels: Vec<ChannelRule>,
@@ -85,6 +88,8 @@ pub struct Draft {
     environment: BTreeMap<String, String>,
     /// Nobody wrote a file.
     demonstration: bool,
+    /// What else was read, or could not be.
+    files: RefCell<Vec<PathBuf>>,
 }
 
 impl Draft {
@@ -109,7 +114,9 @@ impl Draft {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Draft::nothing(environment));
+                let draft = Draft::nothing(environment);
+                draft.takes_in(path.to_owned());
+                return Ok(draft);
             }
             Err(error) => return Err(unreadable(error)),
         };
@@ -123,10 +130,12 @@ impl Draft {
             });
         }
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-        Ok(Draft {
+        let draft = Draft {
             folder,
             ..Draft::new(path.display().to_string(), text, environment)
-        })
+        };
+        draft.takes_in(path.to_owned());
+        Ok(draft)
     }
 
     /// A configuration that is at hand already.
@@ -141,6 +150,7 @@ impl Draft {
             folder: PathBuf::new(),
             environment,
             demonstration: false,
+            files: RefCell::default(),
         }
     }
 
@@ -152,6 +162,15 @@ impl Draft {
         }
     }
 
+    /// Every file and folder that decides what the configuration is, whether it could be read or not.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.files.borrow().clone()
+    }
+
+    fn takes_in(&self, path: PathBuf) {
+        self.files.borrow_mut().push(path);
+    }
+
     /// The folder of mappings, so that they can be loaded before the rest is read.
     pub fn mappings(&self) -> Option<PathBuf> {
         // Mistakes are told by `read`, which meets them again.
@@ -160,8 +179,9 @@ impl Draft {
         if let Ok(variables) = Variables::pick(&self.environment) {
             tree.overlay(&variables, &notes);
         }
-        let folder = tree.child("mappings")?.text()?;
-        Some(self.folder.join(folder)).filter(|folder| folder.is_dir())
+        let folder = self.folder.join(tree.child("mappings")?.text()?);
+        self.takes_in(folder.clone());
+        Some(folder).filter(|folder| folder.is_dir())
     }
 
     /// Understands the configuration, given the names of the dialects that are loaded.
@@ -219,6 +239,7 @@ impl Reading<'_> {
             store: self.store(&mut top),
             log: self.log(&mut top),
             mappings: self.mappings(&mut top),
+            watch: self.watch(&mut top),
             accounts: self.accounts(&mut top),
             applications: self.applications(&mut top),
             channels: self.channels(&mut top),

@@ -79,7 +79,7 @@ impl Reading<'_> {
             Some(value) => self.nonblank(value, key, name.place),
             None => {
                 let message = format!("the variable `{}` is not set", name.value);
-                let help = "set it before Sabir starts: a secret is read once, at start";
+                let help = "set it before Sabir starts: variables are read once, at start";
                 self.notes.at(name.place, message, help);
                 None
             }
@@ -88,6 +88,7 @@ impl Reading<'_> {
 
     fn in_file(&self, path: &At<Text>, key: &str) -> Option<Secret> {
         let full = self.draft.folder.join(path.value.as_str());
+        self.draft.takes_in(full.clone());
         let mut text = String::new();
         let read = File::open(full).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
         match read {

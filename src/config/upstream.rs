@@ -137,7 +137,9 @@ impl Reading<'_> {
 
     fn authorities(&self, table: &mut Table<'_>) -> Option<Authorities> {
         let path = table.text("ca")?;
-        let read = Authorities::open(&self.draft.folder.join(path.value.as_str()));
+        let file = self.draft.folder.join(path.value.as_str());
+        let read = Authorities::open(&file);
+        self.draft.takes_in(file);
         if let Err(problem) = &read {
             let message = format!("the file of `ca`: {problem}");
             let help = "it holds the certificates of those who are believed, as PEM";

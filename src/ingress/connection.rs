@@ -74,34 +74,26 @@ pub(super) async fn converse<H: Handler, S: Socket>(
         presence: vitals.presence.clone(),
     };
     let service = service_fn(|request| exchange(floor, &vitals, &client, request));
-    // One that came while we were stopping is answered once, before anything is said of closing.
-    let mut told = floor.stopping();
-    let mut protocol = floor.http1.clone();
-    protocol.keep_alive(!told);
-    let mut connection = pin!(protocol.serve_connection(wire, service).with_upgrades());
+    let connection = floor.http1.serve_connection(wire, service);
+    let mut connection = pin!(connection.with_upgrades());
     let mut alarm = Alarm::default();
     poll_fn(|cx| {
-        loop {
-            if let Poll::Ready(end) = connection.as_mut().poll(cx) {
-                if let Err(error) = end {
-                    debug!(%peer, %error, "connection ended badly");
-                }
-                return Poll::Ready(());
+        if let Poll::Ready(end) = connection.as_mut().poll(cx) {
+            if let Err(error) = end {
+                debug!(%peer, %error, "connection ended badly");
             }
-            // Only after a poll: a request that is already in the socket is not cut off.
-            if floor.stopping() && !told {
-                told = true;
-                connection.as_mut().graceful_shutdown();
-                continue;
-            }
-            let deadline = vitals.deadline(&floor.patience);
-            ready!(floor.poll_overdue(deadline, &mut alarm, cx));
-            if vitals.cut() {
-                let _ = connection.as_mut().poll(cx);
-            }
-            debug!(%peer, "cut off a connection that was waited for too long");
             return Poll::Ready(());
         }
+        // Only after a poll: a request that is already in the socket is not cut off.
+        let last_call = floor.last_call(&vitals);
+        let deadline = vitals.deadline(&floor.patience);
+        let deadline = deadline.into_iter().chain(last_call).min();
+        ready!(floor.poll_overdue(deadline, &mut alarm, cx));
+        if vitals.cut() {
+            let _ = connection.as_mut().poll(cx);
+        }
+        debug!(%peer, "cut off a connection that was waited for too long");
+        Poll::Ready(())
     })
     .await
 }
@@ -121,7 +113,7 @@ async fn exchange<H: Handler>(
         false => Ok(()),
     };
     let (mut response, refused) = respond(floor, client, request, lengths).await;
-    if chunked || refused {
+    if chunked || refused || floor.stopping() {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }

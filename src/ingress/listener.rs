@@ -16,7 +16,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::server::conn::{http1, http2};
@@ -56,6 +55,10 @@ pub struct Config {
     pub streams: u32,
     /// How long open exchanges may go on after the listener was asked to stop.
     pub drain_s: u64,
+    /// How long after that a connection between requests is still waited for: its next one may be on the way.
+    pub drain_idle_s: u64,
+    /// How long everything goes on as before while only the operator's door says that it will stop.
+    pub drain_delay_s: u64,
 }
 
 impl Default for Config {
@@ -71,6 +74,8 @@ impl Default for Config {
             connections: 10_000,
             streams: 100,
             drain_s: 30,
+            drain_idle_s: 1,
+            drain_delay_s: 0,
         }
     }
 }
@@ -144,11 +149,17 @@ pub async fn serve<H: Handler>(
         }
     }
     floor.stop(config);
-    // Whoever is in the queue of this socket was promised an answer by the kernel; the queue dies with the socket.
-    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
-        floor.seat(stream, peer);
+    // Whoever is in the queue of this socket was promised an answer by the kernel; the queue dies with the socket. The
+    // kernel itself is asked: the runtime only knows of those that it has been told of.
+    if let Ok(queue) = listener.into_std() {
+        while let Ok((stream, peer)) = queue.accept() {
+            let stream = stream.set_nonblocking(true).map(|()| stream);
+            match stream.and_then(TcpStream::from_std) {
+                Ok(stream) => floor.seat(stream, peer),
+                Err(error) => debug!(%error, "lost while accepting"),
+            }
+        }
     }
-    drop(listener);
     floor.empty().await;
 }
 
@@ -169,8 +180,7 @@ pub(super) struct Floor<H> {
     /// Requests that go on even if their connection is gone.
     begun: Cell<usize>,
     left: Notify,
-    /// Once stopping: when the last of them are cut off.
-    until: Cell<Option<Instant>>,
+    until: Cell<Option<Until>>,
 }
 
 impl<H: Handler> Floor<H> {
@@ -249,8 +259,12 @@ impl<H: Handler> Floor<H> {
     }
 
     fn stop(&self, config: &Config) {
-        self.until
-            .set(Some(Instant::now() + Duration::from_secs(config.drain_s)));
+        let now = Instant::now();
+        self.until.set(Some(Until {
+            stop: now,
+            idle: now + Duration::from_secs(config.drain_idle_s),
+            last: now + Duration::from_secs(config.drain_s),
+        }));
         self.open.borrow().values().for_each(Waker::wake_by_ref);
     }
 
@@ -260,7 +274,10 @@ impl<H: Handler> Floor<H> {
         while !self.open.borrow().is_empty() {
             self.left.notified().await;
         }
-        let until = self.until.get().unwrap_or_else(Instant::now);
+        let until = self
+            .until
+            .get()
+            .map_or_else(Instant::now, |until| until.last);
         let done = async {
             while self.begun.get() > 0 {
                 self.left.notified().await;
@@ -268,6 +285,16 @@ impl<H: Handler> Floor<H> {
         };
         let _ = timeout_at(until, done).await;
     }
+}
+
+/// When a listener that stops is done with its connections.
+#[derive(Clone, Copy)]
+struct Until {
+    stop: Instant,
+    /// With those that wait between requests.
+    idle: Instant,
+    /// With the last.
+    last: Instant,
 }
 
 /// A connection's place on the floor, given up when its task ends in whatever way.
@@ -289,6 +316,13 @@ impl<H> Floor<H> {
         self.until.get().is_some()
     }
 
+    /// Once stopping: until when the next request of a connection is waited for. Whoever came since then has the time
+    /// that everybody has.
+    pub fn last_call(&self, vitals: &Vitals) -> Option<Instant> {
+        let until = self.until.get()?;
+        (vitals.idle() && vitals.born() <= until.stop).then_some(until.idle)
+    }
+
     /// A request that is carried out to its end, whoever leaves.
     pub fn begin(self: &Rc<Self>) -> Begun<H> {
         self.begun.set(self.begun.get() + 1);
@@ -302,7 +336,8 @@ impl<H> Floor<H> {
         alarm: &mut Alarm,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        match deadline.into_iter().chain(self.until.get()).min() {
+        let last = self.until.get().map(|until| until.last);
+        match deadline.into_iter().chain(last).min() {
             Some(deadline) => alarm.poll_due(cx, deadline),
             None => Poll::Pending,
         }

@@ -101,6 +101,11 @@ impl Vitals {
         self.rest();
     }
 
+    /// Has the client not begun a request?
+    pub fn idle(&self) -> bool {
+        matches!(self.phase(), Phase::First | Phase::Idle)
+    }
+
     /// When the connection has been waited for long enough.
     pub fn deadline(&self, patience: &Patience) -> Option<Instant> {
         let allowed = match self.phase() {

@@ -14,6 +14,8 @@ pub struct Sabir {
     running: Option<Running>,
     /// Its configuration as it was read.
     text: String,
+    /// What stands in every one: where it listens and keeps.
+    places: String,
     _folder: tempfile::TempDir,
 }
 
@@ -35,16 +37,18 @@ impl Sabir {
     pub fn start_at(public: SocketAddr, config: &str) -> Sabir {
         let folder = tempfile::tempdir().unwrap();
         let store = folder.path().join("sabir.db");
-        let text = format!(
-            "[listen]\npublic = \"{public}\"\nadmin = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:{}\"\n{config}",
+        let places = format!(
+            "[listen]\npublic = \"{public}\"\nadmin = \"127.0.0.1:0\"\n[store]\nurl = \"sqlite:{}\"\n",
             store.display()
         );
+        let text = with(&places, config);
         let running = run(&text);
         Sabir {
             public: running.public,
             admin: running.admin,
             running: Some(running),
             text,
+            places,
             _folder: folder,
         }
     }
@@ -55,6 +59,12 @@ impl Sabir {
         let running = run(&self.text);
         (self.public, self.admin) = (running.public, running.admin);
         self.running = Some(running);
+    }
+
+    /// Has it take another configuration, and says which keys need a restart.
+    pub fn reload(&self, config: &str) -> Result<Vec<&'static str>, anyhow::Error> {
+        let (config, dialects) = app::read(&draft(&with(&self.places, config)))?;
+        self.running.as_ref().unwrap().reload(config, dialects)
     }
 
     /// Sends one request and reads the whole answer.
@@ -97,15 +107,18 @@ impl Drop for Sabir {
 }
 
 fn run(text: &str) -> Running {
-    let dialects = app::dialects(None).unwrap();
-    let names: Vec<&str> = dialects
-        .iter()
-        .map(|dialect| dialect.name.as_str())
-        .collect();
-    let config = Draft::new("test.toml", text, Default::default())
-        .read(&names)
-        .unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let (config, dialects) = app::read(&draft(text)).unwrap_or_else(|why| panic!("{why:#}"));
     app::start(&config, dialects).unwrap_or_else(|why| panic!("{why:#}"))
+}
+
+fn draft(text: &str) -> Draft {
+    Draft::new("test.toml", text, Default::default())
+}
+
+/// A configuration with its places, which stand after the keys of the top.
+fn with(places: &str, config: &str) -> String {
+    let tables = config.find('[').unwrap_or(config.len());
+    format!("{}{places}{}", &config[..tables], &config[tables..])
 }
 
 /// Sends one request on a connection of its own and reads until it is closed.

@@ -1,12 +1,38 @@
-//! The dialects that are spoken: those that are built in, and those of the operator's folder.
+//! What is read: the configuration, and the dialects that are built in or in the operator's folder.
 //!
 //! Each is compiled from its mapping here, once for a configuration; what is wrong in a mapping is told with its place.
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Error, Result, anyhow};
 
+use crate::config::{Config, ConfigError, Draft};
 use crate::dialect::{Dialect, builtin, mapping};
+
+/// Reads a configuration whole.
+///
+/// # Errors
+/// A mapping that cannot be read, or every mistake in the configuration.
+pub fn read(draft: &Draft) -> Result<(Config, Vec<Dialect>)> {
+    let dialects = dialects(draft.mappings().as_deref())?;
+    let names: Vec<&str> = dialects
+        .iter()
+        .map(|dialect| dialect.name.as_str())
+        .collect();
+    Ok((draft.read(&names)?, dialects))
+}
+
+/// What went wrong, as a person reads it: mistakes in a file with their places, everything else as a line.
+pub fn explained(error: &Error, colour: bool) -> String {
+    match error.downcast_ref::<ConfigError>() {
+        Some(ConfigError::Mistakes(files)) => files
+            .iter()
+            .map(|problems| problems.report(colour))
+            .collect::<Vec<_>>()
+            .join("\n"),
+        _ => format!("sabir: {error:#}"),
+    }
+}
 
 /// Compiles the built-in mappings and those of a folder, which replace built-in ones of the same name.
 ///
