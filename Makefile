@@ -7,7 +7,7 @@ export PATH := $(PATH):$(CURDIR)/.tools/bin
 help:
 	@echo 'make run     build Sabir and start it; without a sabir.toml, with a demonstration'
 	@echo 'make test    check format, lints and dependencies, then run every test'
-	@echo 'make soak    what takes too long for every change: reloads and ends under load, again and again'
+	@echo 'make soak    what takes too long for every change: reloads and ends under load, ten thousand slow clients'
 	@echo 'make bench   measure translation, the stack of the relay, and hostile requests'
 	@echo 'make fmt     format the code'
 
@@ -24,6 +24,7 @@ test: tools
 
 soak: tools
 	SOAK_ROUNDS=100 cargo test --release --locked --test reload -- --nocapture under_load
+	SOAK_CLIENTS=10000 cargo test --release --locked --test slow_clients -- --nocapture
 
 bench: tools
 	cargo bench --locked --bench '*'

@@ -27,6 +27,8 @@ fi
 
 has curl || debian curl || { say "there is no curl, with which a test pastes the README's requests: install it"; exit 1; }
 
+has slowhttptest || debian slowhttptest || { say "there is no slowhttptest, which a test attacks with: install it"; exit 1; }
+
 for part in fmt clippy; do
   cargo "$part" --version >/dev/null 2>&1 || {
     say "adding cargo $part"

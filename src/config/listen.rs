@@ -231,6 +231,9 @@ fn limits_of(mut table: Table<'_>) -> Limits {
         (&mut limits.body_bytes, "body_bytes", 1024..=64 << 20),
         (&mut limits.connections, "connections", 1..=1_000_000),
     ];
+    if let Some(bytes) = table.whole("unsent_bytes", 16 << 10..=64 << 20) {
+        limits.unsent_bytes = bytes;
+    }
     if let Some(streams) = table.whole("streams", 1..=1000) {
         limits.streams = streams;
     }

@@ -41,6 +41,9 @@ pub struct Config {
     pub head_bytes: usize,
     pub headers: usize,
     pub body_bytes: usize,
+    /// Of replies that a client does not take, in the kernel's hands; nothing bounds them but the system elsewhere
+    /// than on Linux.
+    pub unsent_bytes: u32,
     /// From the beginning of a connection to its first request's first byte; a handshake comes before that.
     pub first_byte_s: u64,
     /// From a head's first byte to its last.
@@ -67,6 +70,7 @@ impl Default for Config {
             head_bytes: 16 << 10,
             headers: 64,
             body_bytes: 1 << 20,
+            unsent_bytes: 128 << 10,
             first_byte_s: 10,
             header_s: 10,
             body_s: 30,
@@ -139,6 +143,7 @@ pub async fn serve<H: Handler>(
     handler: Rc<H>,
     mut stop: watch::Receiver<bool>,
 ) {
+    bound_unsent(&listener, config.unsent_bytes);
     let floor = Rc::new(Floor::new(config, tls, handler));
     let mut stopped = pin!(stop.wait_for(|stop| *stop));
     loop {
@@ -162,6 +167,18 @@ pub async fn serve<H: Handler>(
     }
     floor.empty().await;
 }
+
+/// Connections take this from their listener, so that it costs none of them a call. Without it the kernel takes some
+/// megabytes of replies from us before it is seen that the client takes none.
+#[cfg(target_os = "linux")]
+fn bound_unsent(listener: &TcpListener, bytes: u32) {
+    if let Err(error) = socket2::SockRef::from(listener).set_tcp_notsent_lowat(bytes) {
+        warn!(%error, "unsent replies are not bounded");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bound_unsent(_: &TcpListener, _: u32) {}
 
 /// The connections of one listener.
 pub(super) struct Floor<H> {
