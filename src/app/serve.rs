@@ -14,9 +14,9 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use rustls::ServerConfig;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::watch;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::spawn_local;
 use tracing::error;
 
 use super::build::Snapshot;
@@ -47,11 +47,17 @@ impl Door {
         self,
         make: impl FnOnce() -> Result<Rc<H>> + Send + 'static,
     ) -> Result<JoinHandle<()>> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(self.name);
         Ok(thread.spawn(move || {
-            let local = LocalSet::new();
-            local.block_on(&runtime, async move {
+            // It cannot leave its thread, and so needs no second queue for tasks that cannot either, as a `LocalSet` is.
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .build_local(LocalOptions::default());
+            let runtime = match runtime {
+                Ok(runtime) => runtime,
+                Err(error) => return error!(%error, "the listener cannot run"),
+            };
+            runtime.block_on(async move {
                 let socket = self.socket;
                 let ready = make()
                     .and_then(|handler| Ok((tokio::net::TcpListener::from_std(socket)?, handler)));

@@ -5,6 +5,7 @@
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
+use smallvec::SmallVec;
 use subtle::ConstantTimeEq as _;
 
 use super::exchange::SealKey;
@@ -18,20 +19,19 @@ impl SealKeys {
         if application.is_empty() || session.is_empty() {
             return None;
         }
-        let key = match key {
+        let mut secret = SmallVec::<[u8; 128]>::new();
+        match key {
             SealKey::None => return None,
-            SealKey::Application => application.to_string(),
-            SealKey::Session => format!("{session}-{application}"),
-        };
-        let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).ok()?;
+            SealKey::Application => {}
+            SealKey::Session => {
+                secret.extend_from_slice(session.as_bytes());
+                secret.push(b'-');
+            }
+        }
+        secret.extend_from_slice(application.as_bytes());
+        let mut mac = Hmac::<Sha256>::new_from_slice(&secret).ok()?;
         mac.update(bytes);
-        Some(
-            mac.finalize()
-                .into_bytes()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        Some(hex(&mac.finalize().into_bytes()))
     }
 
     /// Is this the seal on these bytes?
@@ -39,4 +39,12 @@ impl SealKeys {
         self.seal(key, bytes)
             .is_some_and(|right| bool::from(right.as_bytes().ct_eq(seal.as_bytes())))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let halves = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let mut text = String::with_capacity(2 * bytes.len());
+    text.extend(halves.map(|half| char::from(DIGITS[usize::from(half)])));
+    text
 }

@@ -182,7 +182,7 @@ impl Gateway {
         };
         match &envelope.command {
             Command::ListChannels(_) => Box::pin(self.channels(&asked)).await,
-            Command::List(list) => self.list(&asked, list.clone()).await,
+            Command::List(list) => Box::pin(self.list(&asked, list.clone())).await,
             Command::Send(_) | Command::SendMany(_) if !envelope.arrival.key.is_empty() => {
                 Box::pin(self.once(&asked)).await
             }

@@ -56,7 +56,8 @@ impl Grant {
         if let Some(granted) = self.current() {
             return Ok(granted);
         }
-        let granted = Arc::new(sign_in(relay, ask).await?);
+        // Boxed like everything rare: it would swell the future of every other request.
+        let granted = Arc::new(Box::pin(sign_in(relay, ask)).await?);
         *self.granted.write().unwrap_or_else(PoisonError::into_inner) = Some(granted.clone());
         Ok(granted)
     }
