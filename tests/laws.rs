@@ -171,7 +171,7 @@ impl<'d> Case<'d> {
         };
         let messages = match &mut self.reply {
             Reply::Messages(list) => list.messages.as_mut_slice(),
-            Reply::OneMessage(one) => std::slice::from_mut(&mut one.message),
+            Reply::OneMessage(one) => std::slice::from_mut(&mut *one.message),
             _ => return,
         };
         for message in messages

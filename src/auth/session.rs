@@ -133,7 +133,7 @@ impl Auth {
             Command::CheckSession(_) => {
                 let principal = caller.signed_in()?;
                 Ok(Reply::Session(Told {
-                    person: principal.person.clone(),
+                    person: Box::new(principal.person.clone()),
                     ..Told::default()
                 }))
             }
@@ -275,7 +275,7 @@ impl Auth {
         };
         let person = super::person_of(account);
         let told = Told {
-            person,
+            person: Box::new(person),
             created_at: Some(now),
             expires_at: session.expires,
             ..Told::default()
@@ -316,7 +316,7 @@ impl Auth {
         self.keep(token::hash(&token), session).await?;
         Ok(Reply::Session(Told {
             token,
-            person,
+            person: Box::new(person),
             created_at: Some(now),
             expires_at: expires,
             lifetime: terms.lifetime,

@@ -24,7 +24,7 @@ impl Gateway {
         let mut channels = Vec::new();
         for seen in self.all_seen(asked).await? {
             let mut outcome = Ok(Reply::OneChannel(OneChannel {
-                channel: seen.channel,
+                channel: Box::new(seen.channel),
             }));
             ids.outward(&side(asked.profile, &seen.upstream, false), &mut outcome)
                 .await?;
@@ -34,7 +34,7 @@ impl Gateway {
             let mut reply = outcome?;
             rename(&mut reply, &id);
             if let Reply::OneChannel(one) = reply {
-                channels.push(one.channel);
+                channels.push(*one.channel);
             }
         }
         let window = match &asked.envelope.command {
@@ -42,7 +42,10 @@ impl Gateway {
             _ => Window::default(),
         };
         let (channels, window) = crate::relay::page(channels, &window)?;
-        Ok(Reply::Channels(Channels { channels, window }))
+        Ok(Reply::Channels(Channels {
+            channels,
+            window: Box::new(window),
+        }))
     }
 
     /// A list over every channel that the caller may read, newest last.
@@ -82,7 +85,10 @@ impl Gateway {
             total,
             ..list.window
         };
-        Ok(Reply::Messages(Messages { messages, window }))
+        Ok(Reply::Messages(Messages {
+            messages,
+            window: Box::new(window),
+        }))
     }
 
     async fn all_seen(&self, asked: &Asked<'_>) -> Result<Vec<Seen>, Fault> {
@@ -122,15 +128,15 @@ impl Gateway {
                 {
                     Ok(Reply::OneChannel(one)) => one.channel,
                     // What the upstream cannot describe still has its name.
-                    _ => Channel {
+                    _ => Box::new(Channel {
                         id: channel,
                         name: client_channel.clone(),
                         ..Channel::default()
-                    },
+                    }),
                 };
                 Ok(vec![Seen {
                     upstream,
-                    channel: found,
+                    channel: *found,
                     name: client_channel,
                 }])
             }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::{Asked, Gateway};
-use crate::model::{Arrival, Command, Kind, Message, Messages, Outcome, Reply, Text, Window};
+use crate::model::{Arrival, Command, Kind, Message, Messages, Outcome, Reply, Text};
 use crate::relay::{Claimed, upstream_key};
 
 impl Gateway {
@@ -44,7 +44,7 @@ impl Gateway {
                 .one(asked, Box::new(Command::Send(message.clone())))
                 .await
             {
-                Ok(Reply::OneMessage(one)) => messages.push(one.message),
+                Ok(Reply::OneMessage(one)) => messages.push(*one.message),
                 Ok(_) => {}
                 Err(mut fault) => {
                     if part > 0 {
@@ -59,7 +59,7 @@ impl Gateway {
         }
         Ok(Reply::Messages(Messages {
             messages,
-            window: Window::default(),
+            window: Box::default(),
         }))
     }
 }

@@ -31,10 +31,13 @@ pub struct ChannelRule {
 
 /// A name as it is compared. Most are lower case already, and then nothing is copied.
 pub fn lower(name: &str) -> Cow<'_, str> {
-    if name
-        .chars()
-        .all(|letter| letter.to_lowercase().eq([letter]))
-    {
+    let is_lower = match name.is_ascii() {
+        true => !name.bytes().any(|byte| byte.is_ascii_uppercase()),
+        false => name
+            .chars()
+            .all(|letter| letter.to_lowercase().eq([letter])),
+    };
+    if is_lower {
         Cow::Borrowed(name)
     } else {
         Cow::Owned(name.to_lowercase())

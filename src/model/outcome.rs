@@ -7,6 +7,7 @@ use super::fault::Fault;
 use super::message::{Channel, Message, Participant, Person, Window};
 use super::record::{Slot, Text, Time, record};
 
+// What is large in a reply is in a box: a reply is moved through every stage on its way back, and copied each time.
 record! {
     /// Nothing but success.
     Done {}
@@ -25,21 +26,21 @@ record! {
         expires_at: Option<Time>,
         /// Seconds from creation to expiry.
         lifetime: Option<i64>,
-        person: Person,
+        person: Box<Person>,
     }
 
-    OneMessage { message: Message }
+    OneMessage { message: Box<Message> }
 
     /// A list of messages, oldest first.
-    Messages { messages: Vec<Message>, window: Window }
+    Messages { messages: Vec<Message>, window: Box<Window> }
 
-    OneChannel { channel: Channel }
+    OneChannel { channel: Box<Channel> }
 
-    Channels { channels: Vec<Channel>, window: Window }
+    Channels { channels: Vec<Channel>, window: Box<Window> }
 
     OnePerson { person: Person }
 
-    People { people: Vec<Person>, window: Window }
+    People { people: Vec<Person>, window: Box<Window> }
 
     /// What a moderator did.
     Moderation {
@@ -48,27 +49,23 @@ record! {
         action: Text,
         channel: Text,
         message: Option<Box<Message>>,
-        person: Person,
-        moderator: Person,
+        person: Box<Person>,
+        moderator: Box<Person>,
         created_at: Option<Time>,
         /// When it ends, if it does.
         until: Option<Time>,
         cursor: Text,
     }
 
-    Moderations { moderations: Vec<Moderation>, window: Window }
+    Moderations { moderations: Vec<Moderation>, window: Box<Window> }
 
-    Participants { participants: Vec<Participant>, window: Window }
+    Participants { participants: Vec<Participant>, window: Box<Window> }
 }
 
 macro_rules! replies {
     ($($reply:ident),*) => {
         /// A success, in the model's words.
         #[derive(Clone, Debug, PartialEq)]
-        #[allow(
-            clippy::large_enum_variant,
-            reason = "the records are filled in place; a box would be one allocation per reply"
-        )]
         pub enum Reply { $($reply($reply)),* }
 
         impl Reply {

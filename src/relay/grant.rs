@@ -123,7 +123,7 @@ async fn sign_in(relay: &Relay, ask: &Ask<'_>) -> Result<Granted, Fault> {
         if !session.token.is_empty() {
             granted.credential.token = Secret(session.token);
         }
-        granted.person = session.person;
+        granted.person = *session.person;
     }
     Ok(granted)
 }

@@ -51,7 +51,9 @@ impl Relay {
                     name: find.channel.clone(),
                     ..Channel::default()
                 };
-                Some(Ok(Reply::OneChannel(OneChannel { channel })))
+                Some(Ok(Reply::OneChannel(OneChannel {
+                    channel: Box::new(channel),
+                })))
             }
             _ => None,
         }
@@ -79,7 +81,7 @@ impl Relay {
             .position(|message| message.id == get.id)
         {
             Some(found) => Ok(Reply::OneMessage(OneMessage {
-                message: list.messages.swap_remove(found),
+                message: Box::new(list.messages.swap_remove(found)),
             })),
             None => Err(Fault::client(Kind::Message, "no such message").value(get.id.clone())),
         }

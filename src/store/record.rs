@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use crate::model::{
     Channel, Done, Fault, Json, Kind, Media, Message, Messages, Mine, OneMessage, Outcome,
-    Participant, Person, Reply, Text, Time, Window,
+    Participant, Person, Reply, Text, Time,
 };
 
 /// The shape that is written. Readers know this one and every earlier one.
@@ -89,11 +89,12 @@ pub fn read_outcome(json: &[u8]) -> Result<Outcome, StoreError> {
         created_at: sent.created_at.map(Time),
         ..sent.record.into()
     };
-    Ok(match (stored.one, stored.many) {
-        (Some(one), _) => Ok(Reply::OneMessage(OneMessage { message: sent(one) })),
+    let one = stored.one.map(|one| Box::new(sent(one)));
+    Ok(match (one, stored.many) {
+        (Some(message), _) => Ok(Reply::OneMessage(OneMessage { message })),
         (None, Some(many)) => Ok(Reply::Messages(Messages {
             messages: many.into_iter().map(sent).collect(),
-            window: Window::default(),
+            window: Box::default(),
         })),
         (None, None) if stored.fault.is_empty() => Ok(Reply::Done(Done {})),
         (None, None) => {

@@ -9,8 +9,8 @@ fn done(channel: &str, person: &str, action: &str, until: Option<Time>) -> Moder
     };
     Moderation {
         channel: channel.into(),
-        person: somebody(person),
-        moderator: somebody("mod"),
+        person: Box::new(somebody(person)),
+        moderator: Box::new(somebody("mod")),
         action: action.into(),
         created_at: Some(at(1)),
         until,

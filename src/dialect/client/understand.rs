@@ -178,7 +178,7 @@ impl Reply {
         let mut reply = command.operation().reply();
         match (&mut reply, command) {
             (Reply::OneMessage(one), Command::Send(message) | Command::Edit(message)) => {
-                one.message = message.clone()
+                *one.message = message.clone()
             }
             (Reply::OneMessage(one), Command::Get(asked)) => {
                 one.message.channel = asked.channel.clone()

@@ -176,7 +176,7 @@ impl<'s> Run<'s> {
     /// Channels elsewhere may lack what this dialect's always have, such as an owner.
     fn complete(&self, reply: &mut Reply) {
         let channels = match reply {
-            Reply::OneChannel(one) => std::slice::from_mut(&mut one.channel),
+            Reply::OneChannel(one) => std::slice::from_mut(&mut *one.channel),
             Reply::Channels(list) => &mut list.channels[..],
             _ => return,
         };

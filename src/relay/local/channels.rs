@@ -5,7 +5,7 @@
 use super::{Local, mark, no_channel, no_person, unavailable};
 use crate::model::{
     Channel, Channels, Command, Done, Fault, FindChannel, Kind, LOCAL, OneChannel, OnePerson,
-    Outcome, Participant, People, Person, Reply, Text, Time, Window, lower,
+    Outcome, Participant, People, Person, Reply, Text, Time, lower,
 };
 use crate::store::{Change, MarkKind};
 
@@ -25,14 +25,12 @@ impl Local {
                 }
                 Ok(Reply::Channels(Channels {
                     channels,
-                    window: Window::default(),
+                    window: Box::default(),
                 }))
             }
             Command::FindChannel(find) => {
                 let name = self.find(find).ok_or_else(|| no_channel(&find.channel))?;
-                Ok(Reply::OneChannel(OneChannel {
-                    channel: self.channel(&name, person).await?,
-                }))
+                self.shown(&name, person).await
             }
             Command::TogglePin(toggle) => {
                 self.toggle(&toggle.channel, MarkKind::Pinned, person).await
@@ -47,9 +45,7 @@ impl Local {
                     .mark(mark, Change::Set(mark_seen.seen != Some(false)))
                     .await
                     .map_err(unavailable)?;
-                Ok(Reply::OneChannel(OneChannel {
-                    channel: self.channel(&mark_seen.channel, person).await?,
-                }))
+                self.shown(&mark_seen.channel, person).await
             }
             Command::SetPresence(set) => {
                 // The person is looked for first: what nobody is must not be kept.
@@ -74,7 +70,10 @@ impl Local {
             }
             Command::ListPeople(list) => {
                 let (people, window) = crate::relay::page(self.people.clone(), &list.window)?;
-                Ok(Reply::People(People { people, window }))
+                Ok(Reply::People(People {
+                    people,
+                    window: Box::new(window),
+                }))
             }
             Command::Moderate(asked) => self.moderate(asked, person, now).await,
             Command::ListModerators(list) => self.moderators(list),
@@ -91,14 +90,17 @@ impl Local {
         }
     }
 
+    async fn shown(&self, channel: &str, person: &Person) -> Outcome {
+        let channel = Box::new(self.channel(channel, person).await?);
+        Ok(Reply::OneChannel(OneChannel { channel }))
+    }
+
     async fn toggle(&self, channel: &str, kind: MarkKind, person: &Person) -> Outcome {
         self.store
             .mark(mark(person, channel, None, kind), Change::Toggle)
             .await
             .map_err(unavailable)?;
-        Ok(Reply::OneChannel(OneChannel {
-            channel: self.channel(channel, person).await?,
-        }))
+        self.shown(channel, person).await
     }
 
     async fn channel_names(&self) -> Result<Vec<Text>, Fault> {

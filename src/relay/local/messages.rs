@@ -5,7 +5,7 @@
 use super::{Local, kept, mark, no_message, unavailable};
 use crate::model::{
     Delete, Fault, Kind, LOCAL, List, MarkSeen, Message, Messages, Moderation, OneMessage, Outcome,
-    Person, Reply, Search, Text, Time, ToggleStar, Window, lower,
+    Person, Reply, Search, Text, Time, ToggleStar, lower,
 };
 use crate::store::{Change, Filter, MarkKind, Verdict};
 
@@ -23,7 +23,9 @@ impl Local {
             .into_iter()
             .next()
             .ok_or_else(|| Fault::new(Kind::Internal, "nothing was kept"))?;
-        Ok(Reply::OneMessage(OneMessage { message }))
+        Ok(Reply::OneMessage(OneMessage {
+            message: Box::new(message),
+        }))
     }
 
     /// All or none.
@@ -35,7 +37,7 @@ impl Local {
             .map_err(unavailable)?;
         Ok(Reply::Messages(Messages {
             messages,
-            window: Window::default(),
+            window: Box::default(),
         }))
     }
 
@@ -48,7 +50,7 @@ impl Local {
         self.show(&search.channel, &mut messages, person).await?;
         Ok(Reply::Messages(Messages {
             messages,
-            window: search.window.clone(),
+            window: Box::new(search.window.clone()),
         }))
     }
 
@@ -70,7 +72,9 @@ impl Local {
             .await
             .map_err(unavailable)?;
         let message = edited.ok_or_else(|| no_message(&message.id))?;
-        Ok(Reply::OneMessage(OneMessage { message }))
+        Ok(Reply::OneMessage(OneMessage {
+            message: Box::new(message),
+        }))
     }
 
     pub(super) async fn delete(&self, delete: &Delete, person: &Person, now: Time) -> Outcome {
@@ -84,8 +88,8 @@ impl Local {
         let done = Moderation {
             action: "delete_message".into(),
             channel: message.channel.clone(),
-            person: message.author.clone(),
-            moderator: person.clone(),
+            person: Box::new(message.author.clone()),
+            moderator: Box::new(person.clone()),
             created_at: Some(now),
             message: Some(Box::new(message)),
             ..Moderation::default()
@@ -116,7 +120,7 @@ impl Local {
         self.show(&list.channel, &mut messages, person).await?;
         Ok(Reply::Messages(Messages {
             messages,
-            window: page.window,
+            window: Box::new(page.window),
         }))
     }
 
@@ -131,7 +135,7 @@ impl Local {
         let channel = messages[0].channel.clone();
         self.show(&channel, &mut messages, person).await?;
         Ok(Reply::OneMessage(OneMessage {
-            message: messages.remove(0),
+            message: Box::new(messages.remove(0)),
         }))
     }
 

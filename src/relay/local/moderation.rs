@@ -87,8 +87,8 @@ impl Local {
         let done = Moderation {
             action: action.into(),
             channel: lower(&asked.channel).into(),
-            person,
-            moderator: by.clone(),
+            person: Box::new(person),
+            moderator: Box::new(by.clone()),
             created_at: Some(now),
             until,
             ..Moderation::default()
@@ -119,15 +119,15 @@ impl Local {
         for done in &mut moderations {
             for person in [&mut done.person, &mut done.moderator] {
                 // Whoever has no account any more is still known by its id.
-                *person = self.person(&person.id, "").unwrap_or_else(|| Person {
+                **person = self.person(&person.id, "").unwrap_or_else(|| Person {
                     name: person.id.clone(),
-                    ..person.clone()
+                    ..(**person).clone()
                 });
             }
         }
         Ok(Reply::Moderations(Moderations {
             moderations,
-            window,
+            window: Box::new(window),
         }))
     }
 
@@ -148,7 +148,7 @@ impl Local {
         let (participants, window) = crate::relay::page(participants, &list.window)?;
         Ok(Reply::Participants(Participants {
             participants,
-            window,
+            window: Box::new(window),
         }))
     }
 }

@@ -103,8 +103,8 @@ fn read(row: &Row<'_>) -> Result<Moderation, StoreError> {
     Ok(Moderation {
         id: format_compact!("{}", row.get::<_, i64>(0)?),
         channel: text(row, 1)?,
-        person: person(text(row, 2)?),
-        moderator: person(text(row, 3)?),
+        person: Box::new(person(text(row, 2)?)),
+        moderator: Box::new(person(text(row, 3)?)),
         action: text(row, 4)?,
         created_at: Some(Time(row.get(5)?)),
         until: row.get::<_, Option<i64>>(6)?.map(Time),
