@@ -8,7 +8,9 @@ help:
 	@echo 'make run     build Sabir and start it; without a sabir.toml, with a demonstration'
 	@echo 'make test    check format, lints and dependencies, then run every test'
 	@echo 'make soak    what takes too long for every change: reloads and ends under load, ten thousand slow clients'
-	@echo 'make bench   measure translation, the stack of the relay, and hostile requests'
+	@echo 'make bench   measure Sabir beside nginx, nginx with Lua, and haproxy (4 minutes; AIM=1: fail if it is slow)'
+	@echo 'make bench-quick   the same in 40 seconds'
+	@echo 'make bench-parts   measure translation, the stack of the relay, and hostile requests'
 	@echo 'make fmt     format the code'
 
 run:
@@ -26,7 +28,18 @@ soak: tools
 	SOAK_ROUNDS=100 cargo test --release --locked --test reload -- --nocapture under_load
 	SOAK_CLIENTS=10000 cargo test --release --locked --test slow_clients -- --nocapture
 
-bench: tools
+bench: bench-tools
+	benches/proxy/run.py $(if $(AIM),--aim)
+
+bench-quick: bench-tools
+	benches/proxy/run.py --rounds 3 --connections 16,64 --work keyauth
+
+bench-tools: tools
+	@scripts/tools.sh bench
+	cargo build --release --locked --example upstream
+	cargo build --release --locked
+
+bench-parts: tools
 	cargo bench --locked --bench '*'
 
 fmt: tools

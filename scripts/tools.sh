@@ -25,6 +25,17 @@ if [ ! -e "$audits/node_modules" ] || ! cmp -s tests/graphql_http/package-lock.j
 fi
 [ "${1:-all}" = audits ] && exit 0
 
+if [ "${1:-all}" = bench ]; then
+  # Services of packages are not to be started: what is measured is started by the bench, on ports of its own.
+  export RUNLEVEL=1
+  has python3 || debian python3 || { say "there is no python3, which runs the bench: install it"; exit 1; }
+  lua=/usr/lib/nginx/modules/ngx_http_lua_module.so
+  { has wrk && has haproxy && has nginx && [ -e "$lua" ] && [ -e /usr/lib/x86_64-linux-gnu/lua/5.1/cjson.so ]; } ||
+    debian wrk haproxy nginx-light libnginx-mod-http-lua lua-cjson ||
+    { say "the bench needs wrk, haproxy, nginx, its Lua module and lua-cjson: install them"; exit 1; }
+  exit 0
+fi
+
 has curl || debian curl || { say "there is no curl, with which a test pastes the README's requests: install it"; exit 1; }
 
 has slowhttptest || debian slowhttptest || { say "there is no slowhttptest, which a test attacks with: install it"; exit 1; }
