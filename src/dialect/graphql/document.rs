@@ -8,6 +8,7 @@ use async_graphql_parser::types::ExecutableDocument;
 use async_graphql_parser::{Error as ParseError, Pos, parse_query};
 
 use super::Error;
+use crate::model::Fault;
 
 /// Bytes of a document.
 pub const MAX_BYTES: usize = 65_536;
@@ -18,10 +19,12 @@ const MAX_SPREADS: usize = 200;
 const MAX_COLONS: usize = 1_000;
 
 /// Why a document comes to nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
     /// The document has mistakes.
     Errors(Vec<Error>),
+    /// A plain request may not ask for it, with or without mistakes.
+    Forbidden(Fault),
 }
 
 impl Failure {

@@ -128,9 +128,10 @@ impl Cache {
         text: &str,
         name: &str,
         variables: &Variables,
+        post: bool,
     ) -> Result<Rc<Plan>, Failure> {
         if text.len() > REMEMBERED_BYTES {
-            return Plan::new(service, text, name, variables).map(Rc::new);
+            return Plan::new(service, text, name, variables, post).map(Rc::new);
         }
         // No text of a document has the separator in it and passes.
         let key = if name.is_empty() {
@@ -139,9 +140,9 @@ impl Cache {
             format!("{}\0{text}\0{name}", service.door)
         };
         if let Some(plan) = self.plans.borrow().get(&key) {
-            return Ok(plan.clone());
+            return plan::forbidden(plan.operation, post).map(|()| plan.clone());
         }
-        let plan = Rc::new(Plan::new(service, text, name, variables)?);
+        let plan = Rc::new(Plan::new(service, text, name, variables, post)?);
         if plan.lasting {
             let mut plans = self.plans.borrow_mut();
             if plans.len() >= REMEMBERED {

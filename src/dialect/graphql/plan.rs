@@ -16,6 +16,7 @@ use super::schema::{FieldDef, FieldRef, Schema, TypeRef};
 use super::values::{self, Literal, Variables};
 use super::{Error, Service, complexity, validate};
 use crate::dialect::tape::{Tape, Tree};
+use crate::model::{Fault, Kind};
 
 #[derive(Debug)]
 pub struct Plan {
@@ -78,10 +79,12 @@ impl Plan {
         text: &str,
         name: &str,
         variables: &Variables,
+        post: bool,
     ) -> Result<Plan, Failure> {
         let document = document::parse(text)?;
         let chosen = validate::choose(&document, name)?;
         let (named, operation) = chosen;
+        forbidden(operation.node.ty, post)?;
         validate::check(&service.schema, &document, &chosen)?;
         let selection = &operation.node.selection_set.node;
         let asked = complexity::of(&document, selection);
@@ -127,19 +130,6 @@ impl Plan {
         })
     }
 
-    /// Why it may not be run in a plain request: changes are asked for by POST, and nothing is pushed here.
-    pub fn forbidden(&self, post: bool) -> Option<&'static str> {
-        match self.operation {
-            OperationType::Mutation if !post => {
-                Some("Can only perform a mutation from a POST request")
-            }
-            OperationType::Subscription => Some(
-                "Subscriptions cannot be run over HTTP. Please configure a websocket connection",
-            ),
-            _ => None,
-        }
-    }
-
     /// The values of the operation's variables: those given, and defaults.
     ///
     /// # Errors
@@ -147,6 +137,21 @@ impl Plan {
     pub fn variables(&self, given: &Variables) -> Result<Variables, Failure> {
         filled(&self.variables, given)
     }
+}
+
+/// Changes are asked for by POST, and nothing is pushed in answer to a plain request.
+///
+/// # Errors
+/// It is one of these, for which the mapping has the words or these are its own.
+pub fn forbidden(operation: OperationType, post: bool) -> Result<(), Failure> {
+    let words = match operation {
+        OperationType::Mutation if !post => "",
+        OperationType::Subscription => {
+            "Subscriptions cannot be run over HTTP. Please configure a websocket connection"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::Forbidden(Fault::client(Kind::Method, words)))
 }
 
 impl Definition {

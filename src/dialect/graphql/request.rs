@@ -14,12 +14,12 @@ use super::values::Variables;
 use crate::dialect::tape::{Tape, Tree};
 use crate::dialect::wire::Incoming;
 use crate::dialect::{multipart, query};
+use crate::model::{Fault, Kind};
 
 /// Documents of one batch, and bytes of all their texts.
 const MAX_BATCH: usize = 100;
 const MAX_BATCH_BYTES: usize = MAX_BYTES;
 
-pub const NO_DOCUMENT: &str = "No query document supplied";
 const NOT_DECODED: &str = "The variable values could not be decoded";
 const NO_MAP: &str = "Variables must be a map.";
 
@@ -35,8 +35,10 @@ pub struct Asked {
 
 #[derive(Clone, Debug)]
 pub enum Documents {
-    One(Result<Asked, &'static str>),
-    Batch(Vec<Result<Asked, &'static str>>),
+    One(Asked),
+    Batch(Vec<Asked>),
+    /// One of them cannot be read, and so none is.
+    Unreadable(Fault),
 }
 
 type Members = Vec<(String, Tree)>;
@@ -65,7 +67,7 @@ pub fn read(incoming: &Incoming<'_>) -> Result<Documents, StatusCode> {
         Some(Ok(text)) => text,
         None => "",
     };
-    Ok(Documents::One(asked(members, raw)))
+    Ok(asked(members, raw).map_or_else(Documents::Unreadable, Documents::One))
 }
 
 fn batch(items: Vec<Tree>) -> Result<Documents, StatusCode> {
@@ -74,14 +76,20 @@ fn batch(items: Vec<Tree>) -> Result<Documents, StatusCode> {
     }
     let asked = items.into_iter().map(|item| match item {
         Tree::Object(members) => asked(members, ""),
-        _ => Err(NO_DOCUMENT),
+        _ => Err(malformed("")),
     });
-    let asked: Vec<_> = asked.collect();
-    let bytes: usize = asked.iter().flatten().map(|asked| asked.text.len()).sum();
+    let asked: Vec<Asked> = match asked.collect() {
+        Ok(asked) => asked,
+        Err(fault) => return Ok(Documents::Unreadable(fault)),
+    };
+    let bytes: usize = asked.iter().map(|asked| asked.text.len()).sum();
     if bytes > MAX_BATCH_BYTES {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    Ok(Documents::Batch(asked))
+    Ok(match asked.is_empty() {
+        true => Documents::Unreadable(malformed("")),
+        false => Documents::Batch(asked),
+    })
 }
 
 /// The last member of a name is the one that holds.
@@ -97,14 +105,22 @@ fn take(members: &mut Members, name: &str) -> Option<Tree> {
     last
 }
 
-fn asked(mut members: Members, raw: &str) -> Result<Asked, &'static str> {
+/// What cannot be read, in words of its own or in those that the mapping has for it.
+fn malformed(words: &'static str) -> Fault {
+    Fault::client(Kind::Malformed, words)
+}
+
+fn asked(mut members: Members, raw: &str) -> Result<Asked, Fault> {
     let text = match take(&mut members, "query") {
         Some(Tree::Text(text)) => text,
         _ => raw.to_owned(),
     };
-    let operation = match take(&mut members, "operationName") {
+    let name = members.iter().rfind(|(name, _)| name == "operationName");
+    let operation = match name.map(|(_, value)| value.clone()) {
+        None | Some(Tree::Null) => String::new(),
         Some(Tree::Text(name)) => name,
-        _ => String::new(),
+        // No operation can have such a name.
+        Some(other) => json(other),
     };
     let variables = match take(&mut members, "variables") {
         None | Some(Tree::Null) => Variables::default(),
@@ -114,14 +130,14 @@ fn asked(mut members: Members, raw: &str) -> Result<Asked, &'static str> {
             Ok(tape) => match tape.root().map(Tree::copy) {
                 Some(Tree::Object(members)) => Variables::of(members),
                 Some(Tree::Null) => Variables::default(),
-                _ => return Err(NO_MAP),
+                _ => return Err(malformed(NO_MAP)),
             },
-            Err(_) => return Err(NOT_DECODED),
+            Err(_) => return Err(malformed(NOT_DECODED)),
         },
-        Some(_) => return Err(NO_MAP),
+        Some(_) => return Err(malformed(NO_MAP)),
     };
     if text.is_empty() {
-        return Err(NO_DOCUMENT);
+        return Err(malformed(""));
     }
     Ok(Asked {
         text,
@@ -129,6 +145,14 @@ fn asked(mut members: Members, raw: &str) -> Result<Asked, &'static str> {
         variables,
         beside: members,
     })
+}
+
+fn json(tree: Tree) -> String {
+    let mut text = String::new();
+    if let Some(root) = tree.into_tape().root() {
+        root.write_json(&mut text);
+    }
+    text
 }
 
 /// The body as parameters, where it is of a kind that is read as such. Only some methods have bodies.

@@ -14,7 +14,7 @@ use http_body_util::Full;
 use super::told::Ended;
 use super::{Exchange, Visit};
 use crate::dialect::graphql::project::{plain_error, refused};
-use crate::dialect::graphql::request::{Asked, Documents, NO_DOCUMENT};
+use crate::dialect::graphql::request::{Asked, Documents};
 use crate::dialect::graphql::{Budget, Call, Failure, Run, Service};
 use crate::dialect::server::Rendered;
 use crate::dialect::wire::Incoming;
@@ -46,13 +46,6 @@ impl Answer {
             operation: None,
             outcome: Ok(Reply::Done(Done {})),
             upstream: Text::default(),
-        }
-    }
-
-    fn refused(words: &str) -> Answer {
-        Answer {
-            outcome: Err(Fault::client(Kind::Malformed, words)),
-            ..Answer::of(StatusCode::BAD_REQUEST, plain_error(words))
         }
     }
 }
@@ -138,12 +131,12 @@ impl Exchange {
             return self.whole(visit, unknown, None);
         }
         match documents {
-            Documents::One(Ok(asked)) => {
+            Documents::One(asked) => {
                 let budget = Budget::default();
                 self.document(service, visit, &asked, (&parts.method, &budget))
                     .await
             }
-            Documents::One(Err(words)) => Answer::refused(words),
+            Documents::Unreadable(fault) => self.whole(visit, fault, None),
             Documents::Batch(many) => self.batch(service, visit, many, &parts.method).await,
         }
     }
@@ -164,12 +157,9 @@ impl Exchange {
         &self,
         service: &Service,
         visit: &Visit<'_>,
-        many: Vec<Result<Asked, &'static str>>,
+        many: Vec<Asked>,
         method: &Method,
     ) -> Answer {
-        if many.is_empty() {
-            return Answer::refused(NO_DOCUMENT);
-        }
         // One for all: a hundred documents may not take more than one.
         let budget = Budget::default();
         let mut body = b"[".to_vec();
@@ -177,20 +167,15 @@ impl Exchange {
             if index > 0 {
                 body.push(b',');
             }
-            let (answer, beside) = match asked {
-                Ok(asked) => (
-                    self.document(service, visit, &asked, (method, &budget))
-                        .await,
-                    asked.beside,
-                ),
-                Err(words) => (Answer::refused(words), Vec::new()),
-            };
+            let answer = self
+                .document(service, visit, &asked, (method, &budget))
+                .await;
             let payload = match (answer.whole, answer.outcome) {
                 (Some(whole), _) if whole.body.starts_with(b"{") => whole.body.to_vec(),
                 (Some(_), Err(fault)) => plain_error(&fault.details.message),
                 _ => answer.body,
             };
-            crate::dialect::graphql::answer::item(beside, &payload, &mut body);
+            crate::dialect::graphql::answer::item(asked.beside, &payload, &mut body);
         }
         body.push(b']');
         Answer::of(StatusCode::OK, body)
@@ -205,23 +190,20 @@ impl Exchange {
         (method, budget): (&Method, &Budget),
     ) -> Answer {
         let dialect = &self.doors.dialects[visit.dialect];
-        let plan = match self
-            .plans
-            .plan(service, &asked.text, &asked.operation, &asked.variables)
-        {
+        let plan = match self.plans.plan(
+            service,
+            &asked.text,
+            &asked.operation,
+            &asked.variables,
+            method == Method::POST,
+        ) {
             Ok(plan) => plan,
-            Err(failure) => return failed(&failure),
+            Err(failure) => return self.failed(visit, failure),
         };
-        if let Some(words) = plan.forbidden(method == Method::POST) {
-            return Answer {
-                outcome: Err(Fault::client(Kind::Method, words)),
-                ..Answer::of(StatusCode::METHOD_NOT_ALLOWED, plain_error(words))
-            };
-        }
         let facts = (&visit.envelope.arrival, &visit.envelope.app);
         let mut run = match Run::new(dialect, service, &plan, &asked.variables, facts, budget) {
             Ok(run) => run,
-            Err(failure) => return failed(&failure),
+            Err(failure) => return self.failed(visit, failure),
         };
         let (mut operation, mut upstream) = (None, Text::default());
         let mut sent = 0;
@@ -270,13 +252,17 @@ impl Exchange {
         let (outcome, context) = self.gateway.submit(&mut envelope, profile).await;
         (outcome, context.upstream)
     }
-}
 
-fn failed(failure: &Failure) -> Answer {
-    let Failure::Errors(errors) = failure;
-    let first = errors.first().map_or("", |error| error.message.as_str());
-    Answer {
-        outcome: Err(Fault::client(Kind::Invalid, first)),
-        ..Answer::of(StatusCode::OK, refused(errors))
+    fn failed(&self, visit: &Visit<'_>, failure: Failure) -> Answer {
+        match failure {
+            Failure::Forbidden(fault) => self.whole(visit, fault, None),
+            Failure::Errors(errors) => {
+                let first = errors.first().map_or("", |error| error.message.as_str());
+                Answer {
+                    outcome: Err(Fault::client(Kind::Invalid, first)),
+                    ..Answer::of(StatusCode::OK, refused(&errors))
+                }
+            }
+        }
     }
 }
