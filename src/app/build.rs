@@ -51,7 +51,7 @@ impl Lasting {
         Ok(Lasting {
             metrics: Arc::new(Metrics::new()?),
             sessions: Arc::new(Sessions::open(store.clone()).await?),
-            numbers: Arc::new(Numbers::new(store.clone())),
+            numbers: Arc::new(Numbers::open(store.clone()).await?),
             pace: Arc::default(),
             bars: Arc::new(Bars::open(&*store).await?),
             store,

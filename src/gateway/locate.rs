@@ -96,6 +96,7 @@ impl Gateway {
             };
             return self.back(asked, LOCAL, &message.channel, id).map(Some);
         };
+        let native = self.bound(asked, native, id).await?;
         let asked_id = std::mem::replace(id, native.id.clone());
         self.back(asked, &native.upstream, &native.channel, &asked_id)
             .map(Some)

@@ -231,10 +231,7 @@ impl Gateway {
         if let (Some(window), Reply::Messages(list)) = (&window, &mut reply) {
             everywhere::cut(&mut list.messages, window);
         }
-        if sent {
-            naming::provisional(&mut reply, asked.profile);
-        }
-        let told = self.told(asked, &located.route, &located.client_channel, reply);
+        let told = self.told(asked, &located.route, &located.client_channel, sent, reply);
         told.await.map_err(|mut fault| {
             // It was done, and only how to tell of it failed: nothing that may be tried again.
             if effect == Effect::Write {
@@ -250,10 +247,12 @@ impl Gateway {
         asked: &Asked<'_>,
         route: &Route,
         client_channel: &Text,
+        sent: bool,
         mut reply: Reply,
     ) -> Outcome {
         // Ids are known by the upstream's name of the channel; the client sees its own.
         rename(&mut reply, &route.channel);
+        self.identified(asked, route, sent, &mut reply).await?;
         let ids = &self.relay.shared.ids;
         let mut outcome = Ok(reply);
         let side = side(asked.profile, &route.upstream, route.native_ids);

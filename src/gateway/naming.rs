@@ -3,14 +3,14 @@
 //!
 //! After this a command names people and channels as Sabir does. What nobody gave an id gets one here.
 
-use super::{Asked, Gateway};
-use crate::auth::letters;
+use super::{Asked, Gateway, rename};
 use crate::model::profile::IdKind;
-use crate::model::{Command, Fault, Kind, Profile, Reply, Text};
-use crate::relay::NativeKind;
+use crate::model::{Command, Fault, Kind, LOCAL, List, Message, Reply, Text, Window};
+use crate::relay::{Native, NativeKind, PROVISIONAL, Provisional};
+use crate::route::Route;
 
-/// Characters of an id that stands for one that nobody gave.
-const PROVISIONAL: usize = 20;
+/// How far back a message is looked for that was just sent.
+const LOOKED_THROUGH: i64 = 100;
 
 impl Gateway {
     /// Puts the people and the channel that a command means in the place of what it calls them.
@@ -44,17 +44,89 @@ impl Gateway {
         }
         Ok(())
     }
-}
 
-/// A message that was sent and got no id has one of its own here: what was done must not be told as a failure by a
-/// dialect whose messages always have ids.
-pub(super) fn provisional(reply: &mut Reply, profile: &Profile) {
-    if let Reply::OneMessage(one) = reply
-        && one.message.id.is_empty()
-        && profile.ids != IdKind::None
-    {
-        let random = letters(PROVISIONAL);
-        one.message.id = format!("sent-{random}").into();
+    /// A message that was sent and got no id is looked for in a list before anything is done with it.
+    pub(super) async fn bound(
+        &self,
+        asked: &Asked<'_>,
+        native: Native,
+        id: &str,
+    ) -> Result<Native, Fault> {
+        if !native.id.starts_with(PROVISIONAL) {
+            return Ok(native);
+        }
+        let list = List {
+            channel: native.channel.clone(),
+            window: Window {
+                limit: Some(LOOKED_THROUGH),
+                ..Window::default()
+            },
+            ..List::default()
+        };
+        let route = Route {
+            upstream: native.upstream.clone(),
+            channel: native.channel.clone(),
+            ..Route::default()
+        };
+        let list = Box::new(Command::List(list));
+        let mut reply = self.relayed(asked, &route.upstream, list).await?;
+        rename(&mut reply, &route.channel);
+        self.identified(asked, &route, false, &mut reply).await?;
+        let found = self.relay.shared.ids.thing(asked.profile.ids, id).await?;
+        Ok(found.unwrap_or(native))
+    }
+
+    /// Sees to it that what a client is shown has an id: a message that was sent and got none has one of ours, which a
+    /// list that shows the message binds to it. What was done must not be told as a failure by a dialect whose messages
+    /// always have ids.
+    pub(super) async fn identified(
+        &self,
+        asked: &Asked<'_>,
+        route: &Route,
+        sent: bool,
+        reply: &mut Reply,
+    ) -> Result<(), Fault> {
+        let shared = &self.relay.shared;
+        if asked.profile.ids == IdKind::None || route.upstream == LOCAL {
+            return Ok(());
+        }
+        let Some(at) = shared.find(&route.upstream) else {
+            return Ok(());
+        };
+        match reply {
+            Reply::OneMessage(one) if sent && one.message.id.is_empty() => {
+                let principal = asked.principal;
+                let own = self.own_credential(at, &route.upstream, principal);
+                let author = match own {
+                    Some(_) => Text::default(),
+                    None => principal.person.name.clone(),
+                };
+                let sent = Provisional {
+                    id: asked.arrival().id.clone(),
+                    upstream: route.upstream.clone(),
+                    channel: one.message.channel.clone(),
+                    author,
+                    sent_at: asked.now,
+                    ..Provisional::default()
+                };
+                one.message.id = shared
+                    .ids
+                    .numbers
+                    .provisional(sent, &one.message.text)
+                    .await?;
+            }
+            Reply::Messages(list) => {
+                let upstream = &shared.upstreams[at];
+                let ours = |message: &Message| upstream.may_be_own(message);
+                shared
+                    .ids
+                    .numbers
+                    .bind(&route.upstream, &route.channel, &list.messages, ours)
+                    .await?;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }
 

@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::local::unavailable;
+use super::unnamed::{Waiting, print_of};
 use crate::model::profile::IdKind;
 use crate::model::{
     ChannelRule, Fault, Kind, LOCAL, Message, Outcome, Participant, Person, Reply, Text, Time,
     alias,
 };
-use crate::store::{Native, NativeKind, Store};
+use crate::store::{Native, NativeKind, PROVISIONAL, Provisional, Store, StoreError};
 
 /// Numbers that are remembered without asking the store; the store has them all.
 const REMEMBERED: usize = 65_536;
@@ -21,11 +22,12 @@ const REMEMBERED: usize = 65_536;
 pub struct Numbers {
     store: Arc<dyn Store>,
     remembered: Mutex<HashMap<Native, u64>>,
+    waiting: Waiting,
 }
 
 /// What one configuration's clients are given.
 pub struct Ids {
-    numbers: Arc<Numbers>,
+    pub numbers: Arc<Numbers>,
     /// What dialects call the channels that the operator has named: (dialect, id) ↔ name.
     named: HashMap<(Text, Text), Text>,
     called: HashMap<(Text, Text), Text>,
@@ -138,11 +140,76 @@ impl Ids {
 }
 
 impl Numbers {
-    pub fn new(store: Arc<dyn Store>) -> Numbers {
-        Numbers {
+    /// Takes up the sends that no list has shown yet.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn open(store: Arc<dyn Store>) -> Result<Numbers, StoreError> {
+        let waiting = Waiting::new(store.provisionals().await?);
+        Ok(Numbers {
             store,
             remembered: Mutex::default(),
+            waiting,
+        })
+    }
+
+    /// An id for a message that was sent and got none, until a list shows it.
+    pub async fn provisional(&self, mut sent: Provisional, text: &str) -> Result<Text, Fault> {
+        sent.id = format!("{PROVISIONAL}{}", sent.id).into();
+        sent.print = print_of(text);
+        let stored = self.store.put_provisional(sent.clone()).await;
+        stored.map_err(unavailable)?;
+        let id = sent.id.clone();
+        self.waiting.add(sent);
+        Ok(id)
+    }
+
+    /// Binds the ids of sends to the messages of a list, as far as these are they; `ours` says of each whether Sabir's
+    /// own account there may have posted it.
+    pub async fn bind(
+        &self,
+        upstream: &Text,
+        channel: &Text,
+        messages: &[Message],
+        ours: impl Fn(&Message) -> bool,
+    ) -> Result<(), Fault> {
+        if !self.waiting.any(upstream, channel) {
+            return Ok(());
         }
+        let native = |id: &Text, created_at| Native {
+            kind: NativeKind::Message,
+            upstream: upstream.clone(),
+            channel: channel.clone(),
+            id: id.clone(),
+            created_at,
+        };
+        let shown: Vec<Native> = messages
+            .iter()
+            .map(|message| native(&message.id, message.created_at))
+            .collect();
+        let known = self.store.known(&shown).await.map_err(unavailable)?;
+        let new = |at: usize| known.get(at).is_none_or(Option::is_none);
+        for found in self.waiting.find((upstream, channel), messages, new, ours) {
+            let sent = native(&found.sent.id, None);
+            let number = self.store.known(&[sent]).await.map_err(unavailable)?;
+            // Without a number nobody has been told of it yet.
+            let Some(number) = number.into_iter().flatten().next() else {
+                continue;
+            };
+            let bound = self.store.bind(number, shown[found.at].clone()).await;
+            bound.map_err(unavailable)?;
+            self.forget(number);
+            self.waiting.remove(&found.sent);
+        }
+        Ok(())
+    }
+
+    /// What is remembered of a number whose thing has another name now.
+    fn forget(&self, number: u64) {
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|_, known| *known != number);
     }
 
     async fn of(&self, natives: &[Native]) -> Result<Vec<u64>, Fault> {

@@ -19,6 +19,7 @@ pub mod retry;
 mod retry_after;
 pub mod stack;
 mod stream;
+mod unnamed;
 pub mod upstream;
 
 use std::collections::HashMap;
@@ -34,7 +35,7 @@ pub use journal::{Claimed, upstream_key};
 pub use local::{Bars, Local};
 pub use page::page;
 
-pub use crate::store::NativeKind;
+pub use crate::store::{Native, NativeKind, PROVISIONAL, Provisional};
 
 use crate::dialect::Dialect;
 use crate::metrics::Metrics;
@@ -181,7 +182,8 @@ impl Relay {
 
     /// Asks, and reads the answer with the credits of our own posts taken off.
     async fn ask(&self, ask: &Ask<'_>, command: &Command) -> Outcome {
-        let reply = self.granted(ask, command).await?;
+        let mut reply = self.granted(ask, command).await?;
+        unnamed::known_by(&mut reply);
         Ok(self.uncredit(&self.shared.upstreams[ask.at], command, reply))
     }
 
@@ -301,6 +303,14 @@ impl Upstream {
             return;
         }
         *self.own.write().unwrap_or_else(PoisonError::into_inner) = person.clone();
+    }
+
+    /// May the message have been posted by Sabir's own account?
+    pub fn may_be_own(&self, message: &Message) -> bool {
+        let own = self.own.read().unwrap_or_else(PoisonError::into_inner);
+        let unknown = own.id.is_empty() && own.name.is_empty();
+        drop(own);
+        unknown || self.is_own(message)
     }
 
     /// Was the message posted by Sabir itself?

@@ -27,6 +27,9 @@ pub use terms::*;
 /// What the ids begin with that the store makes for messages whose upstream gave none.
 pub const PROVISIONAL: &str = "sabir~";
 
+/// A message that got no id is looked for so long.
+pub const PROVISIONAL_SECONDS: i64 = 10 * 60;
+
 /// A journal entry is kept this long.
 pub const JOURNAL_SECONDS: i64 = 24 * 60 * 60;
 
@@ -156,6 +159,13 @@ pub trait Store: Send + Sync {
     /// A thing that was known by a provisional id has turned out to be `native`; its number now stands for that, and
     /// a message kept under the provisional id goes over to the new one. `false`: there is no such number.
     fn bind(&self, number: u64, native: Native) -> Answer<'_, bool>;
+
+    /// Remembers a message that got no id, until [`Store::bind`] has bound the one that stands for it; those sent more
+    /// than [`PROVISIONAL_SECONDS`] before are given up.
+    fn put_provisional(&self, sent: Provisional) -> Answer<'_, ()>;
+
+    /// Every message that is remembered so, in the order of their times, for a start to load into memory.
+    fn provisionals(&self) -> Answer<'_, Vec<Provisional>>;
 
     // ---- sessions and the journal
 

@@ -86,6 +86,20 @@ pub struct Native {
     pub created_at: Option<Time>,
 }
 
+/// A message that was sent and got no id, as far as it can be known again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provisional {
+    /// The id that stands for the one that it will have.
+    pub id: Text,
+    pub upstream: Text,
+    pub channel: Text,
+    /// The author's name there; empty where nobody knows it.
+    pub author: Text,
+    /// A hash of its text.
+    pub print: Text,
+    pub sent_at: Time,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NativeKind {
     Message,

@@ -35,6 +35,7 @@ pub async fn hold(mut fresh: impl FnMut() -> Box<dyn Store>) {
     ids::numbers_are_for_ever(&*fresh()).await;
     ids::aliases_resolve(&*fresh()).await;
     ids::a_provisional_id_is_bound(&*fresh()).await;
+    ids::messages_without_ids_are_remembered_until_they_are_bound(&*fresh()).await;
     people::sessions_are_kept_until_they_expire(&*fresh()).await;
     people::a_key_is_claimed_once(&*fresh()).await;
     messages::many_at_once_are_all_kept(&*fresh()).await;

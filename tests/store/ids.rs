@@ -117,3 +117,28 @@ pub async fn a_provisional_id_is_bound(store: &dyn Store) {
         .unwrap();
     assert_eq!(texts(&page.messages), ["hi", "again"]);
 }
+
+pub async fn messages_without_ids_are_remembered_until_they_are_bound(store: &dyn Store) {
+    let sent = |id: &str, seconds| Provisional {
+        id: id.into(),
+        upstream: "far".into(),
+        channel: "6".into(),
+        author: "x".into(),
+        print: "hash".into(),
+        sent_at: at(seconds),
+    };
+    let (first, second) = (sent("sabir~1", 0), sent("sabir~2", 1));
+    for sent in [&second, &first] {
+        store.put_provisional(sent.clone()).await.unwrap();
+    }
+    assert_eq!(
+        store.provisionals().await.unwrap(),
+        [first.clone(), second.clone()]
+    );
+    let number = store.mint(vec![native("sabir~1", None)]).await.unwrap()[0];
+    assert!(store.bind(number, native("m-1", None)).await.unwrap());
+    assert_eq!(store.provisionals().await.unwrap(), [second]);
+    let late = sent("sabir~3", PROVISIONAL_SECONDS + 2);
+    store.put_provisional(late.clone()).await.unwrap();
+    assert_eq!(store.provisionals().await.unwrap(), [late]);
+}

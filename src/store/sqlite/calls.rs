@@ -4,7 +4,9 @@
 
 use tokio::sync::oneshot;
 
-use super::{Sqlite, channels, ids, lists, marks, messages, moderation, sessions, writer};
+use super::{
+    Sqlite, channels, ids, lists, marks, messages, moderation, provisional, sessions, writer,
+};
 use crate::store::*;
 
 impl Store for Sqlite {
@@ -173,6 +175,14 @@ impl Store for Sqlite {
 
     fn bind(&self, number: u64, native: Native) -> Answer<'_, bool> {
         self.write(move |db| ids::bind(db, number, &native))
+    }
+
+    fn put_provisional(&self, sent: Provisional) -> Answer<'_, ()> {
+        self.write(move |db| provisional::put(db, &sent))
+    }
+
+    fn provisionals(&self) -> Answer<'_, Vec<Provisional>> {
+        self.read(provisional::all)
     }
 
     fn put_session(&self, session: SessionRow) -> Answer<'_, ()> {

@@ -6,6 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::messages::{self, text};
+use super::provisional;
 use crate::model::Time;
 use crate::model::alias::{self, Clue, SLACK_NUMBERS, SNOWFLAKE_NUMBERS};
 use crate::model::profile::IdKind;
@@ -160,6 +161,7 @@ pub fn bind(db: &Connection, number: u64, native: &Native) -> Result<bool, Store
         return Ok(true);
     }
     if native.kind == NativeKind::Message {
+        provisional::drop(db, &found.native.id)?;
         messages::rename(
             db,
             &native.upstream,

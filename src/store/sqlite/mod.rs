@@ -12,6 +12,7 @@ mod lists;
 mod marks;
 mod messages;
 mod moderation;
+mod provisional;
 mod reader;
 mod sessions;
 mod writer;
