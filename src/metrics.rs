@@ -36,9 +36,21 @@ pub struct Metrics {
     seconds: HistogramVec,
     in_flight: IntGauge,
     upstreams: UpstreamSeries,
+    turned_away: [IntCounter; 3],
     lines_dropped: IntCounter,
     reloads: IntCounterVec,
     configured: IntGauge,
+}
+
+/// Why a request was refused before anybody looked at what it wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// Its caller asks too often.
+    Rate,
+    /// Its caller has guessed wrong too often.
+    Guess,
+    /// There was no place for it.
+    InFlight,
 }
 
 impl Metrics {
@@ -60,6 +72,14 @@ impl Metrics {
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
+        let turned_away = IntCounterVec::new(
+            Opts::new(
+                "sabir_requests_turned_away_total",
+                "Requests refused unseen, or not told what they guessed.",
+            ),
+            &["reason"],
+        )?;
+        registry.register(Box::new(turned_away.clone()))?;
         let lines_dropped = IntCounter::new(
             "sabir_log_lines_dropped_total",
             "Lines of the log that could not be written in time, or not at all.",
@@ -81,10 +101,17 @@ impl Metrics {
             requests,
             seconds,
             in_flight,
+            turned_away: ["rate", "guess", "in_flight"]
+                .map(|reason| turned_away.with_label_values(&[reason])),
             lines_dropped,
             reloads,
             configured,
         })
+    }
+
+    /// A request was turned away.
+    pub fn turned_away(&self, why: TurnedAway) {
+        self.turned_away[why as usize].inc();
     }
 
     /// Where requests are counted in these dialects, whose places in the list are their numbers there. A dialect that
@@ -96,6 +123,7 @@ impl Metrics {
                 .map(|dialect| RequestMeter::new(dialect, &self.requests, &self.seconds))
                 .collect(),
             in_flight: self.in_flight.clone(),
+            no_place: self.turned_away[TurnedAway::InFlight as usize].clone(),
         }
     }
 
@@ -130,6 +158,7 @@ impl Metrics {
 pub struct RequestMeters {
     dialects: Vec<RequestMeter>,
     in_flight: IntGauge,
+    no_place: IntCounter,
 }
 
 impl RequestMeters {
@@ -137,6 +166,11 @@ impl RequestMeters {
     pub fn enter(&self) -> InFlight<'_> {
         self.in_flight.inc();
         InFlight(&self.in_flight)
+    }
+
+    /// A request was turned away, for want of a place.
+    pub fn no_place(&self) {
+        self.no_place.inc();
     }
 
     /// A request was answered. Without an operation it was not understood; without a fault it succeeded.
@@ -215,6 +249,7 @@ mod tests {
         far.refused(Refused::QueueFull);
         far.breaker(State::Open);
         far.opened();
+        metrics.turned_away(TurnedAway::InFlight);
         let text = metrics.text().unwrap();
         for line in [
             r#"sabir_requests_total{command="send",dialect="keyauth",outcome="done"} 2"#,
@@ -227,6 +262,8 @@ mod tests {
             r#"sabir_upstream_refused_total{reason="queue_full",upstream="far"} 1"#,
             r#"sabir_upstream_breaker_state{upstream="far"} 2"#,
             r#"sabir_upstream_breaker_openings_total{upstream="far"} 1"#,
+            r#"sabir_requests_turned_away_total{reason="in_flight"} 1"#,
+            r#"sabir_requests_turned_away_total{reason="rate"} 0"#,
             "sabir_requests_in_flight 1",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

@@ -14,7 +14,9 @@ use crate::auth::{Auth, Sessions};
 use crate::config::{Config, Upstream};
 use crate::dialect::Dialect;
 use crate::dialect::directory::Directory;
+use crate::gateway::guard::Guard;
 use crate::gateway::{Pace, Rules};
+use crate::ingress::capacity::Capacity;
 use crate::ingress::exchange::Doors;
 use crate::metrics::Metrics;
 use crate::relay::{self, Bars, Ids, Local, Numbers, Relay, Shared, upstream};
@@ -29,6 +31,7 @@ pub struct Lasting {
     sessions: Arc<Sessions>,
     numbers: Arc<Numbers>,
     pace: Arc<Pace>,
+    guard: Arc<Guard>,
     bars: Arc<Bars>,
 }
 
@@ -48,8 +51,10 @@ impl Lasting {
     /// # Errors
     /// The store cannot be read.
     pub async fn on(store: Arc<dyn Store>) -> Result<Lasting> {
+        let metrics = Arc::new(Metrics::new()?);
         Ok(Lasting {
-            metrics: Arc::new(Metrics::new()?),
+            guard: Arc::new(Guard::new(metrics.clone())),
+            metrics,
             sessions: Arc::new(Sessions::open(store.clone()).await?),
             numbers: Arc::new(Numbers::open(store.clone()).await?),
             pace: Arc::default(),
@@ -93,11 +98,14 @@ impl Snapshot {
         let shared = Arc::new(Shared::new(dialects.clone(), upstreams, local, ids));
         // Tried once here, so that an address that cannot be called is found before anything runs.
         Relay::new(shared.clone(), None)?;
-        let doors = Arc::new(doors(&config, dialects, &lasting.metrics)?);
+        let capacity = capacity(&config, before);
+        let doors = Arc::new(doors(&config, dialects, &lasting.metrics, capacity)?);
         let rules = Arc::new(Rules {
             auth,
             routes: Routes::new(config.routes.clone()),
             pace: lasting.pace.clone(),
+            limits: config.limits.callers.clone(),
+            guard: lasting.guard.clone(),
         });
         Ok(Snapshot {
             config,
@@ -115,7 +123,21 @@ impl Snapshot {
     }
 }
 
-fn doors(config: &Config, dialects: Arc<[Dialect]>, metrics: &Metrics) -> Result<Doors> {
+/// The places of requests; those that are taken stay taken, unless their number changes.
+fn capacity(config: &Config, before: Option<&Snapshot>) -> Arc<Capacity> {
+    let wanted = &config.limits.capacity;
+    match before.filter(|before| before.config.limits.capacity == *wanted) {
+        Some(before) => before.doors.capacity.clone(),
+        None => Arc::new(Capacity::new(wanted)),
+    }
+}
+
+fn doors(
+    config: &Config,
+    dialects: Arc<[Dialect]>,
+    metrics: &Metrics,
+    capacity: Arc<Capacity>,
+) -> Result<Doors> {
     let listen = &config.listen;
     let names: Vec<&str> = dialects
         .iter()
@@ -132,6 +154,7 @@ fn doors(config: &Config, dialects: Arc<[Dialect]>, metrics: &Metrics) -> Result
             .collect(),
         metrics: metrics.requests(&names),
         body_bytes: listen.limits.body_bytes,
+        capacity,
         dialects,
     })
 }

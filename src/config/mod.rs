@@ -6,6 +6,7 @@
 //! The parts take their own pieces of it; none of them reads a file or sees the whole.
 
 mod demonstration;
+mod limits;
 mod listen;
 mod log;
 mod notes;
@@ -23,6 +24,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use limits::Limits;
 pub use listen::{Listen, Offer, StoreConfig, Tls};
 pub use upstream::Upstream;
 
@@ -44,6 +46,7 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     pub listen: Listen,
+    pub limits: Limits,
     pub store: StoreConfig,
     pub log: crate::log::Config,
     /// A folder of mapping files that replace those of the same name or add to them.
@@ -236,6 +239,7 @@ impl Reading<'_> {
         let mut top = Table::open(self, tree, "the configuration");
         let config = Config {
             listen: self.listen(&mut top),
+            limits: self.limits(&mut top),
             store: self.store(&mut top),
             log: self.log(&mut top),
             mappings: self.mappings(&mut top),

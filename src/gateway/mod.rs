@@ -6,7 +6,10 @@
 
 mod carried;
 mod everywhere;
+mod greeting;
+pub mod guard;
 mod locate;
+mod memory;
 mod naming;
 mod pace;
 mod sends;
@@ -20,11 +23,12 @@ pub use pace::Pace;
 pub use crate::auth::letters;
 use crate::auth::{Auth, Caller, Principal};
 use crate::model::{
-    App, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Messages, Outcome,
-    Profile, Reply, SealKeys, Secret, Text, Time,
+    App, Arrival, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Messages,
+    Outcome, Profile, Reply, SealKeys, Secret, Text, Time,
 };
 use crate::relay::{Ask, Relay, Side};
 use crate::route::{Route, Routes};
+use guard::Guard;
 
 /// What one configuration decides, shared by all threads.
 pub struct Rules {
@@ -32,6 +36,9 @@ pub struct Rules {
     pub routes: Routes,
     /// It goes on from one configuration to the next.
     pub pace: Arc<Pace>,
+    pub limits: guard::Config,
+    /// It goes on, too.
+    pub guard: Arc<Guard>,
 }
 
 /// The gateway of one thread.
@@ -78,19 +85,24 @@ impl Gateway {
             // Programs send the token that they have, and it may have run out: that is why they sign in.
             credential.token = Secret::default();
         }
-        let caller = match self
-            .rules
-            .auth
-            .identify(&envelope.app, &envelope.credential, now)
-        {
-            Ok(caller) => caller,
-            Err(fault) => return (Err(fault), ReplyContext::default()),
+        let address = &envelope.arrival.client_ip;
+        let greeted = self.greet(&envelope.app, &envelope.credential, address, now);
+        let known = greeted.as_ref().ok().map(|(caller, _)| caller);
+        let place = self.take_place(known, envelope, now);
+        let (caller, guess) = match greeted {
+            Ok(greeted) => greeted,
+            Err(fault) => return (Err(place.err().unwrap_or(fault)), ReplyContext::default()),
         };
         caller.complete(&mut envelope.app);
         let went = OnceCell::new();
-        let outcome = match envelope.command.operation().effect() {
-            Effect::Session => self.session(envelope, &caller, profile, now).await,
-            Effect::Read | Effect::Write => {
+        let outcome = match (place, envelope.command.operation().effect()) {
+            (Err(fault), _) => Err(fault),
+            (Ok(()), Effect::Session) => {
+                let outcome = self.session(envelope, &caller, profile, now).await;
+                self.learn(&envelope.command, guess, &outcome, now);
+                outcome
+            }
+            (Ok(()), Effect::Read | Effect::Write) => {
                 let of_caller = self.of_caller(envelope, &caller, profile, now, &went);
                 of_caller.await
             }
@@ -112,16 +124,22 @@ impl Gateway {
         let now = envelope.arrival.now.unwrap_or_default();
         // A session is named by whoever signs in to it, too; a token that has run out is not held against them.
         let by_session = !envelope.credential.session.0.is_empty();
-        match self
-            .rules
-            .auth
-            .identify(&envelope.app, &envelope.credential, now)
-        {
-            Err(unknown) if needs_caller || by_session || unknown.kind == Kind::Application => {
+        let address = &envelope.arrival.client_ip;
+        let greeted = self.greet(&envelope.app, &envelope.credential, address, now);
+        let known = greeted.as_ref().ok().map(|(caller, _)| caller);
+        if let Err(too_fast) = self.take_place(known, envelope, now) {
+            return (too_fast, ReplyContext::default());
+        }
+        match greeted {
+            Err(unknown)
+                if needs_caller
+                    || by_session
+                    || matches!(unknown.kind, Kind::Application | Kind::TooFast) =>
+            {
                 (unknown, ReplyContext::default())
             }
             Err(_) => (fault, ReplyContext::default()),
-            Ok(caller) => {
+            Ok((caller, _)) => {
                 caller.complete(&mut envelope.app);
                 let context = context(envelope, &caller);
                 match caller.signed_in() {
@@ -133,9 +151,10 @@ impl Gateway {
     }
 
     /// Does a proof alone say who is calling?
-    pub fn knows(&self, credential: &Credential, now: Time) -> bool {
-        let caller = self.rules.auth.identify(&App::default(), credential, now);
-        caller.is_ok_and(|caller| caller.principal.is_some())
+    pub fn knows(&self, credential: &Credential, arrival: &Arrival) -> bool {
+        let now = arrival.now.unwrap_or_default();
+        let greeted = self.greet(&App::default(), credential, &arrival.client_ip, now);
+        greeted.is_ok_and(|(caller, _)| caller.principal.is_some())
     }
 
     async fn session(

@@ -5,27 +5,30 @@
 //! cannot fail. Ids and wall-clock time enter a request here.
 
 mod documents;
+mod reply;
 mod told;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 
 use super::arrival;
+use super::capacity::Capacity;
 use super::listener::{Body, Client, Handler, Refusal};
 use super::rescue;
 use crate::dialect::Dialect;
 use crate::dialect::directory::{Directory, Found};
-use crate::dialect::server::{Ask, Refusal as NotUnderstood, Rendered, Told};
+use crate::dialect::server::{Ask, Refusal as NotUnderstood, Told};
 use crate::dialect::wire::Incoming;
 use crate::gateway::{Gateway, ReplyContext, letters};
 use crate::log::Lines;
 use crate::metrics::RequestMeters;
 use crate::model::{Arrival, CheckSession, Command, Effect, Envelope, Fault, Kind, Outcome, Text};
-use told::Ended;
+use reply::nobody;
 
 /// What stands in the header that tells one send from its repetition.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -44,6 +47,7 @@ pub struct Doors {
     pub hosts: Vec<Option<Text>>,
     pub metrics: RequestMeters,
     pub body_bytes: usize,
+    pub capacity: Arc<Capacity>,
 }
 
 /// The exchange of one thread.
@@ -66,6 +70,8 @@ struct Visit<'d> {
     understood: bool,
     /// The methods that the path has.
     allow: &'d str,
+    /// One of several commands is paid for by the request itself.
+    counted: Cell<bool>,
 }
 
 impl Handler for Exchange {
@@ -86,10 +92,19 @@ impl Handler for Exchange {
             }
         };
         let mut visit = self.visit(dialect, door, &parts, client);
+        let place = self.doors.capacity.enter().await;
+        if place.is_none() {
+            self.doors.metrics.no_place();
+        }
         if let Found::Owned { .. } = found
             && let Some(service) = self.doors.dialects[dialect].service(door, path)
         {
+            let body = place.is_some().then_some(body);
             return self.documents(service, visit, &parts, body, started).await;
+        }
+        if place.is_none() {
+            let nothing = ReplyContext::default();
+            return self.reply(visit, Err(rescue::full()), &nothing, false, started);
         }
         let (outcome, context, answered) = match found {
             Found::Exchanges {
@@ -124,10 +139,7 @@ impl Handler for Exchange {
                 }
             }
             Found::Method { allow, .. } => {
-                let mut fault =
-                    Fault::client(Kind::Method, format!("the path has no {}", parts.method));
-                fault.details.value = parts.method.as_str().into();
-                fault.details.allow = allow.into();
+                let fault = no_method(&parts.method, allow);
                 (Err(fault), ReplyContext::default(), false)
             }
             _ => (
@@ -239,6 +251,7 @@ impl Exchange {
             credential: Default::default(),
             begun: Instant::now(),
             client: client.presence.clone(),
+            counted: false,
             command: Command::CheckSession(CheckSession {}),
         };
         Visit {
@@ -248,6 +261,7 @@ impl Exchange {
             envelope,
             understood: false,
             allow: "",
+            counted: Cell::new(false),
         }
     }
 
@@ -262,8 +276,7 @@ impl Exchange {
             return all;
         }
         let proof = self.doors.dialects[visit.dialect].proof(unread);
-        let now = visit.envelope.arrival.now.unwrap_or_default();
-        if self.gateway.knows(&proof, now) {
+        if self.gateway.knows(&proof, &visit.envelope.arrival) {
             all
         } else {
             all.min(UNKNOWN_BODY)
@@ -332,90 +345,11 @@ impl Exchange {
                 .refuse(&mut visit.envelope, needs_caller, refusal.fault);
         (Err(fault), context, false)
     }
-
-    fn reply(
-        &self,
-        visit: Visit<'_>,
-        mut outcome: Outcome,
-        context: &ReplyContext,
-        answered: bool,
-        started: Instant,
-    ) -> Response<Full<Bytes>> {
-        let dialect = &self.doors.dialects[visit.dialect];
-        let told = Told {
-            door: visit.door,
-            exchange: visit.exchange,
-            command: visit.understood.then_some(&visit.envelope.command),
-            arrival: &visit.envelope.arrival,
-            app: &visit.envelope.app,
-        };
-        let operation = visit.understood.then(|| visit.envelope.command.operation());
-        let rendered = if answered {
-            dialect.render_answer(&told)
-        } else {
-            dialect.render(&mut outcome, &told)
-        };
-        let retry_after = outcome
-            .as_ref()
-            .err()
-            .and_then(|fault| fault.details.retry_after);
-        let mut response = self.sealed(dialect, visit.door, rendered, context);
-        if let Some(seconds) = retry_after {
-            response
-                .headers_mut()
-                .entry(header::RETRY_AFTER)
-                .or_insert(seconds.into());
-        }
-        if let Err(fault) = &outcome
-            && fault.kind == Kind::Method
-            && let Ok(allow) = HeaderValue::from_str(&fault.details.allow)
-        {
-            response.headers_mut().insert(header::ALLOW, allow);
-        }
-        let ended = Ended {
-            operation,
-            fault: outcome.as_ref().err().filter(|_| !answered),
-            upstream: &context.upstream,
-            status: response.status(),
-        };
-        self.tell(&visit, &ended, started);
-        response
-    }
-
-    /// Puts the seal of its door on a reply.
-    fn sealed(
-        &self,
-        dialect: &Dialect,
-        door: usize,
-        rendered: Rendered,
-        context: &ReplyContext,
-    ) -> Response<Full<Bytes>> {
-        let seal = dialect.doors[door].seal.as_ref();
-        let mut headers = rendered.headers;
-        if let Some(seal) = seal
-            && rendered.seal != crate::dialect::exchange::SealKey::None
-        {
-            let value = context.keys.seal(rendered.seal, &rendered.body);
-            let value = value.as_deref().unwrap_or(&seal.missing);
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(seal.header.clone(), value);
-            }
-        }
-        let mut response = Response::new(Full::new(rendered.body));
-        *response.status_mut() = rendered.status;
-        *response.headers_mut() = headers;
-        response
-    }
 }
 
-fn nobody(path: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!(
-        "No chat service answers at {path}.\n"
-    ))));
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
+fn no_method(method: &Method, allow: &str) -> Fault {
+    let mut fault = Fault::client(Kind::Method, format!("the path has no {method}"));
+    fault.details.value = method.as_str().into();
+    fault.details.allow = allow.into();
+    fault
 }

@@ -2,6 +2,7 @@
 
 pub mod arrival;
 mod body;
+pub mod capacity;
 mod coding;
 mod connection;
 pub mod exchange;

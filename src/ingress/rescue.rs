@@ -25,6 +25,11 @@ pub fn body(error: &BodyError) -> Fault {
     }
 }
 
+/// A request for which there was no place in time.
+pub fn full() -> Fault {
+    Fault::new(Kind::Unavailable, "too many requests are being answered").retry_after(1)
+}
+
 /// A request whose head leaves open what is meant.
 pub fn head(refusal: &Refusal) -> Fault {
     Fault::client(Kind::Malformed, refusal.to_string())

@@ -78,5 +78,7 @@ pub struct Envelope {
     pub begun: Instant,
     /// Whether the client still waits for what comes of it.
     pub client: Presence,
+    /// It has been taken off its caller's rate.
+    pub counted: bool,
     pub command: Command,
 }

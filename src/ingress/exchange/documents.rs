@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 
+use super::reply::come_again;
 use super::told::Ended;
 use super::{Exchange, Visit};
 use crate::dialect::graphql::project::{plain_error, refused};
@@ -51,18 +52,22 @@ impl Answer {
 }
 
 impl Exchange {
-    /// Answers a request at a GraphQL door.
+    /// Answers a request at a GraphQL door; without its body, there is no place for it.
     pub(super) async fn documents(
         &self,
         service: &Service,
         mut visit: Visit<'_>,
         parts: &http::request::Parts,
-        body: Body,
+        body: Option<Body>,
         started: Instant,
     ) -> Response<Full<Bytes>> {
-        let answer = self
-            .answer_documents(service, &mut visit, parts, body)
-            .await;
+        let answer = match body {
+            Some(body) => {
+                self.answer_documents(service, &mut visit, parts, body)
+                    .await
+            }
+            None => self.whole(&visit, rescue::full(), None),
+        };
         let dialect = &self.doors.dialects[visit.dialect];
         let mut rendered = match answer.whole {
             Some(whole) => whole,
@@ -79,6 +84,7 @@ impl Exchange {
         let mut response = Response::new(Full::new(body));
         *response.status_mut() = rendered.status;
         *response.headers_mut() = rendered.headers;
+        come_again(response.headers_mut(), answer.outcome.as_ref().err());
         let ended = Ended {
             operation: answer.operation,
             fault: answer.outcome.as_ref().err(),
@@ -130,6 +136,8 @@ impl Exchange {
         if unknown.kind != Kind::Internal {
             return self.whole(visit, unknown, None);
         }
+        // The request has been counted; its first command is that request, and each further one another.
+        visit.counted.set(true);
         match documents {
             Documents::One(asked) => {
                 let budget = Budget::default();
@@ -244,6 +252,7 @@ impl Exchange {
     async fn call(&self, visit: &Visit<'_>, call: &Call, index: usize) -> (Outcome, Text) {
         let mut envelope = visit.envelope.clone();
         envelope.command = call.command.clone();
+        envelope.counted = visit.counted.take();
         // One key for a whole document: each of its changes is another.
         if index > 0 && !envelope.arrival.key.is_empty() {
             envelope.arrival.key = format!("{}-{index}", envelope.arrival.key).into();
