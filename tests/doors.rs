@@ -7,3 +7,5 @@ mod support;
 mod clients;
 #[path = "doors/limits.rs"]
 mod limits;
+#[path = "doors/matrix.rs"]
+mod matrix;

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sabir::app::{self, Running};
@@ -65,6 +66,11 @@ impl Sabir {
     pub fn reload(&self, config: &str) -> Result<Vec<&'static str>, anyhow::Error> {
         let (config, dialects) = app::read(&draft(&with(&self.places, config)))?;
         self.running.as_ref().unwrap().reload(config, dialects)
+    }
+
+    /// The file in which it keeps everything.
+    pub fn store(&self) -> PathBuf {
+        self._folder.path().join("sabir.db")
     }
 
     /// Sends one request and reads the whole answer.
