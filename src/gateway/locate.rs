@@ -28,6 +28,17 @@ impl Gateway {
         asked: &Asked<'_>,
         mut command: Box<Command>,
     ) -> Result<Located, Fault> {
+        let called = as_called(&mut command);
+        self.find(asked, command).await.map_err(|mut fault| {
+            // By what it is called here, a closed channel would be told from one that is not there.
+            if fault.kind == Kind::Channel {
+                fault.details.value = called;
+            }
+            fault
+        })
+    }
+
+    async fn find(&self, asked: &Asked<'_>, mut command: Box<Command>) -> Result<Located, Fault> {
         let ids = &self.relay.shared.ids;
         self.named(asked, &mut command).await?;
         if let Some(channel) = channel_of(&mut command) {
@@ -98,8 +109,14 @@ impl Gateway {
         };
         let native = self.bound(asked, native, id).await?;
         let asked_id = std::mem::replace(id, native.id.clone());
-        self.back(asked, &native.upstream, &native.channel, &asked_id)
-            .map(Some)
+        match self.back(asked, &native.upstream, &native.channel, &asked_id) {
+            // As if nobody had ever got this id: what comes of that is the named channel's to say.
+            Err(_) if !named.is_empty() => {
+                *id = asked_id;
+                Ok(None)
+            }
+            found => found.map(Some),
+        }
     }
 
     /// The route to a channel of an upstream, by the name that the client has for it.
@@ -248,6 +265,14 @@ impl Gateway {
         message.author = asked.principal.person.clone();
         message.created_at.get_or_insert(asked.now);
         Ok(())
+    }
+}
+
+/// What a client calls the channel that a command is about, whether or not there is one.
+fn as_called(command: &mut Command) -> Text {
+    match command {
+        Command::FindChannel(find) if find.channel.is_empty() => find.owner_name.clone(),
+        command => channel_of(command).cloned().unwrap_or_default(),
     }
 }
 
