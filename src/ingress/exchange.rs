@@ -114,29 +114,14 @@ impl Handler for Exchange {
                 ..
             } => {
                 visit.allow = allow;
-                let mut incoming = Incoming {
+                let incoming = Incoming {
                     method: &parts.method,
                     segments: &segments,
                     query: parts.uri.query().unwrap_or_default(),
                     headers: &parts.headers,
                     body: b"",
                 };
-                let most = self.bearable(&visit, &incoming, &body);
-                match body.read(most).await {
-                    Ok(body) => {
-                        incoming.body = &body;
-                        visit.envelope.begun = Instant::now();
-                        self.understood(&mut visit, &incoming, candidates).await
-                    }
-                    Err(error) => {
-                        let refusal = NotUnderstood {
-                            exchange: candidates.first().copied(),
-                            credential: self.doors.dialects[dialect].proof(&incoming),
-                            ..NotUnderstood::early(rescue::body(&error))
-                        };
-                        self.refused(&mut visit, refusal)
-                    }
-                }
+                self.read(&mut visit, incoming, body, candidates).await
             }
             Found::Method { allow, .. } => {
                 let fault = no_method(&parts.method, allow);
@@ -262,6 +247,35 @@ impl Exchange {
             understood: false,
             allow: "",
             counted: Cell::new(false),
+        }
+    }
+
+    /// Reads the body of a request that is one of the candidates, and goes on with it.
+    async fn read(
+        &self,
+        visit: &mut Visit<'_>,
+        incoming: Incoming<'_>,
+        body: Body,
+        candidates: &[usize],
+    ) -> (Outcome, ReplyContext, bool) {
+        let most = self.bearable(visit, &incoming, &body);
+        match body.read(most).await {
+            Ok(body) => {
+                let incoming = Incoming {
+                    body: &body,
+                    ..incoming
+                };
+                visit.envelope.begun = Instant::now();
+                self.understood(visit, &incoming, candidates).await
+            }
+            Err(error) => {
+                let refusal = NotUnderstood {
+                    exchange: candidates.first().copied(),
+                    credential: self.doors.dialects[visit.dialect].proof(&incoming),
+                    ..NotUnderstood::early(rescue::body(&error))
+                };
+                self.refused(visit, refusal)
+            }
         }
     }
 

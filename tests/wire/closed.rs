@@ -246,7 +246,7 @@ fn nobody_speaks_changes_or_is_there_for_another() {
     );
     assert_eq!(
         slack("token-of-dora", "chat.delete", &of)["error"],
-        "message_not_found"
+        "channel_not_found"
     );
     assert_eq!(slack("token-of-alice", "chat.update", &change)["ok"], true);
     assert_eq!(slack("token-of-alice", "chat.delete", &of)["ok"], true);
