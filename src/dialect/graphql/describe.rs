@@ -83,8 +83,8 @@ impl<'r> Projector<'r> {
             if index > 0 {
                 self.writer.out.push(b',');
             }
-            self.writer.out.extend_from_slice(&child.lead);
-            self.path.push(Step::Key(&child.key));
+            self.writer.out.extend_from_slice(child.lead.as_bytes());
+            self.path.push(Step::Key(child.key()));
             let start = self.writer.out.len();
             let shown = match child.field {
                 FieldRef::Own(at) => item.member(schema, &schema.types[child.of].fields[at].name),

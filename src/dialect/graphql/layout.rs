@@ -7,13 +7,13 @@ use std::collections::HashSet;
 use async_graphql_parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql_parser::{Pos, Positioned};
 use async_graphql_value::{Name, Value};
+use smallvec::{SmallVec, smallvec};
 
 use super::document::Failure;
 use super::plan::{Arguments, Definition, Node, holds, tree};
-use super::schema::{FieldDef, FieldRef};
+use super::schema::{Base, FieldDef, FieldRef};
 use super::values::{self, Variables};
 use super::{Error, Origin, Service};
-use crate::dialect::escape::{Style, json_text};
 use crate::dialect::template::Template;
 
 /// Fields that a plan may have; types under interfaces may multiply what a document asks for.
@@ -33,12 +33,17 @@ pub struct Layout<'d> {
 /// The fields that share a key.
 struct Group<'d> {
     key: &'d Name,
-    fields: Vec<&'d Positioned<Field>>,
+    fields: SmallVec<[&'d Positioned<Field>; 2]>,
 }
 
 impl<'d> Layout<'d> {
-    /// The fields of an object type that selections ask for.
-    pub fn nodes(&mut self, of: usize, sets: &[&'d SelectionSet]) -> Result<Vec<Node>, Failure> {
+    /// The fields of an object type that selections ask for; `single` if the object stands in no list.
+    pub fn nodes(
+        &mut self,
+        of: usize,
+        sets: &[&'d SelectionSet],
+        single: bool,
+    ) -> Result<Vec<Node>, Failure> {
         let mut groups: Vec<Group<'d>> = Vec::new();
         let mut seen = HashSet::new();
         for set in sets {
@@ -46,9 +51,10 @@ impl<'d> Layout<'d> {
         }
         let mut nodes = Vec::with_capacity(groups.len());
         for group in groups {
-            nodes.push(self.node(of, &group)?);
+            nodes.push(self.node(of, &group, single)?);
         }
-        nodes.sort_by(|left, right| left.key.cmp(&right.key));
+        // The sign behind a key comes before all that a longer one goes on with.
+        nodes.sort_by(|left, right| left.lead.cmp(&right.lead));
         Ok(nodes)
     }
 
@@ -70,7 +76,7 @@ impl<'d> Layout<'d> {
                         Some(group) => group.fields.push(field),
                         None => groups.push(Group {
                             key,
-                            fields: vec![field],
+                            fields: smallvec![field],
                         }),
                     }
                 }
@@ -120,7 +126,7 @@ impl<'d> Layout<'d> {
         })
     }
 
-    fn node(&mut self, of: usize, group: &Group<'d>) -> Result<Node, Failure> {
+    fn node(&mut self, of: usize, group: &Group<'d>, single: bool) -> Result<Node, Failure> {
         let schema = &self.service.schema;
         let field = group.fields[0];
         let id = self.nodes;
@@ -140,29 +146,26 @@ impl<'d> Layout<'d> {
             return Err(Failure::one(message, field.pos));
         };
         let arguments = self.arguments(&field.node, definition, field.pos);
-        let sets: Vec<&SelectionSet> = group
+        let sets: SmallVec<[&SelectionSet; 2]> = group
             .fields
             .iter()
             .map(|field| &field.node.selection_set.node)
             .collect();
         let mut children = Vec::new();
         let inner = definition.of.named();
+        let within = single && matches!(definition.of.base, Base::Named(_));
         if schema.composite(inner) {
             for possible in &schema.types[inner].possible {
-                children.push((*possible, self.nodes(*possible, &sets)?));
+                children.push((*possible, self.nodes(*possible, &sets, within)?));
             }
         }
         let below = children
             .iter()
             .flat_map(|(_, nodes)| nodes)
             .any(|node| node.call.is_some() || node.below);
-        let mut lead = Vec::new();
-        json_text(group.key, Style::Plain, &mut lead);
-        lead.push(b':');
         Ok(Node {
             id,
-            key: group.key.as_str().into(),
-            lead: lead.into(),
+            lead: format!("\"{}\":", group.key).into(),
             at: field.pos,
             of,
             field: found,
@@ -170,6 +173,7 @@ impl<'d> Layout<'d> {
             call: self.call(of, found, &children),
             children,
             below,
+            single,
         })
     }
 

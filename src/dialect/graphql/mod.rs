@@ -8,6 +8,7 @@
 
 pub mod answer;
 mod budget;
+mod cache;
 mod command;
 mod complexity;
 mod describe;
@@ -25,13 +26,10 @@ mod uses;
 mod validate;
 mod values;
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
-
 use async_graphql_parser::Pos;
 
 pub use budget::Budget;
+pub use cache::Cache;
 pub use document::Failure;
 pub use plan::Plan;
 pub use run::{Call, Run};
@@ -104,52 +102,5 @@ impl Error {
             message.push('…');
         }
         Error { message, at }
-    }
-}
-
-/// Documents that are remembered, and the longest of them.
-const REMEMBERED: usize = 256;
-const REMEMBERED_BYTES: usize = 4_096;
-
-/// The plans of documents that came before: bots send few texts, again and again.
-#[derive(Default)]
-pub struct Cache {
-    plans: RefCell<HashMap<String, Rc<Plan>>>,
-}
-
-impl Cache {
-    /// The plan of a document.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn plan(
-        &self,
-        service: &Service,
-        text: &str,
-        name: &str,
-        variables: &Variables,
-        post: bool,
-    ) -> Result<Rc<Plan>, Failure> {
-        if text.len() > REMEMBERED_BYTES {
-            return Plan::new(service, text, name, variables, post).map(Rc::new);
-        }
-        // No text of a document has the separator in it and passes.
-        let key = if name.is_empty() {
-            format!("{}\0{text}", service.door)
-        } else {
-            format!("{}\0{text}\0{name}", service.door)
-        };
-        if let Some(plan) = self.plans.borrow().get(&key) {
-            return plan::forbidden(plan.operation, post).map(|()| plan.clone());
-        }
-        let plan = Rc::new(Plan::new(service, text, name, variables, post)?);
-        if plan.lasting {
-            let mut plans = self.plans.borrow_mut();
-            if plans.len() >= REMEMBERED {
-                plans.clear();
-            }
-            plans.insert(key, plan.clone());
-        }
-        Ok(plan)
     }
 }

@@ -44,9 +44,8 @@ pub struct Definition {
 #[derive(Debug)]
 pub struct Node {
     pub id: usize,
-    pub key: Box<str>,
     /// `"key":`, ready to be written.
-    pub lead: Box<[u8]>,
+    pub lead: Box<str>,
     pub at: Pos,
     /// The object type that it is a field of.
     pub of: usize,
@@ -58,6 +57,15 @@ pub struct Node {
     pub call: Option<usize>,
     /// Something below it comes from a command.
     pub below: bool,
+    /// It stands in no list, so it is come to once.
+    pub single: bool,
+}
+
+impl Node {
+    pub fn key(&self) -> &str {
+        // A name needs no escapes.
+        &self.lead[1..self.lead.len() - 2]
+    }
 }
 
 #[derive(Debug)]
@@ -112,7 +120,7 @@ impl Plan {
             OperationType::Mutation => service.schema.mutation,
             OperationType::Subscription => service.schema.subscription,
         };
-        let mut roots = layout.nodes(root.unwrap_or(service.schema.query), &[selection])?;
+        let mut roots = layout.nodes(root.unwrap_or(service.schema.query), &[selection], true)?;
         if !layout.errors.is_empty() {
             return Err(Failure::Errors(layout.errors));
         }

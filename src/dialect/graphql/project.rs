@@ -8,13 +8,16 @@ use async_graphql_parser::Pos;
 use super::Error;
 use super::introspect::{Item, Shown};
 use super::plan::Node;
-use super::run::{Context, Run};
+use super::run::{Context, Lookup, Run};
 use super::schema::{Base, FieldRef, TypeRef};
 use crate::dialect::escape::{Style, json_text};
 use crate::dialect::template::{Scope, Template};
 use crate::dialect::write::Writer;
 use crate::model::record::Value;
 use crate::model::{Done, Fault};
+
+/// Room for a page of messages.
+const USUAL_BYTES: usize = 2_048;
 
 /// There is no value.
 pub(super) enum Null {
@@ -51,6 +54,7 @@ impl<'s> Run<'s> {
             error_bytes: 0,
             overflow: None,
         };
+        projector.writer.out.reserve(USUAL_BYTES);
         projector.writer.out.extend_from_slice(b"{\"data\":");
         let start = projector.writer.out.len();
         if projector.object(&self.plan.roots, Context::Root).is_err() {
@@ -146,8 +150,8 @@ impl<'r> Projector<'r> {
             if index > 0 {
                 self.writer.out.push(b',');
             }
-            self.writer.out.extend_from_slice(&node.lead);
-            self.path.push(Step::Key(&node.key));
+            self.writer.out.extend_from_slice(node.lead.as_bytes());
+            self.path.push(Step::Key(node.key()));
             let start = self.writer.out.len();
             let wrote = self.field(node, context);
             let wrote = wrote.or_else(|null| self.null(node, start, null));
@@ -241,17 +245,18 @@ impl<'r> Projector<'r> {
             return Err(self.too_large(node));
         }
         let entry = &run.service.entries[at];
-        let command = match run.command(node, entry, context) {
-            Ok(command) => command,
+        match run.found(node, at, context) {
+            Ok(Lookup::Settled(asked, Ok(reply))) => {
+                self.value(&entry.reply, run.scope(reply, asked), of, node)
+            }
+            Ok(Lookup::Settled(_, Err(fault))) => Err(self.fault(node, at, fault)),
+            Ok(Lookup::Due(_)) => {
+                Err(self.error(node.at, "The document asks for too much at once"))
+            }
             Err(mut fault) => {
                 run.dialect.name_field(&mut fault, entry);
-                return Err(self.fault(node, at, &fault));
+                Err(self.fault(node, at, &fault))
             }
-        };
-        match run.outcome(node, at, &command) {
-            Some((asked, Ok(reply))) => self.value(&entry.reply, run.scope(reply, asked), of, node),
-            Some((_, Err(fault))) => Err(self.fault(node, at, fault)),
-            None => Err(self.error(node.at, "The document asks for too much at once")),
         }
     }
 

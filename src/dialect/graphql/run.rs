@@ -46,6 +46,16 @@ struct Settled {
     outcome: Outcome,
 }
 
+/// A field's command: what became of it, or that it is due.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made; a box would be one allocation per command"
+)]
+pub(super) enum Lookup<'r> {
+    Settled(&'r Command, &'r Outcome),
+    Due(Command),
+}
+
 /// Where a selection's fields are looked up.
 #[derive(Clone, Copy)]
 pub enum Context<'t, 'a> {
@@ -211,20 +221,28 @@ impl<'s> Run<'s> {
         )
     }
 
-    /// What became of a field's command; `None` while it is due or where there were too many.
-    pub(super) fn outcome(
+    /// What became of a field's command, or the command while that is due.
+    pub(super) fn found(
         &self,
-        node: &Node,
+        node: &'s Node,
         entry: usize,
-        command: &Command,
-    ) -> Option<(&Command, &Outcome)> {
+        context: Context<'_, '_>,
+    ) -> Result<Lookup<'_>, Fault> {
+        // What is come to once has asked under its own number, unless another asked the same before.
+        let mut settled = self.settled.iter();
+        if node.single
+            && let Some(own) = settled.find(|settled| settled.call.node == node.id)
+        {
+            return Ok(Lookup::Settled(&own.call.command, &own.outcome));
+        }
+        let command = self.command(node, &self.service.entries[entry], context)?;
         let write = command.operation().effect() == Effect::Write;
         let asked = |settled: &&Settled| {
             settled.call.entry == entry
                 && if write {
                     settled.call.node == node.id
                 } else {
-                    settled.call.command == *command
+                    settled.call.command == command
                 }
         };
         let found = self.settled.get(self.last.get()).filter(asked);
@@ -232,8 +250,11 @@ impl<'s> Run<'s> {
             let at = self.settled.iter().position(|settled| asked(&settled))?;
             self.last.set(at);
             self.settled.get(at)
-        })?;
-        Some((&found.call.command, &found.outcome))
+        });
+        Ok(match found {
+            Some(found) => Lookup::Settled(&found.call.command, &found.outcome),
+            None => Lookup::Due(command),
+        })
     }
 
     fn gather(&self, node: &'s Node, context: Context<'_, '_>, due: &mut Vec<Call>) {
@@ -244,33 +265,34 @@ impl<'s> Run<'s> {
             if !self.budget.look_up() {
                 return;
             }
-            let entry = &self.service.entries[at];
-            let Ok(command) = self.command(node, entry, context) else {
-                return;
-            };
-            let Some((asked, outcome)) = self.outcome(node, at, &command) else {
-                let known = due.iter().any(|call| {
-                    call.entry == at
-                        && call.command == command
-                        && (call.node == node.id || command.operation().effect() == Effect::Read)
-                });
-                if !known && due.len() < self.budget.calls() {
-                    due.push(Call {
-                        command,
-                        entry: at,
-                        node: node.id,
-                    });
+            match self.found(node, at, context) {
+                Ok(Lookup::Settled(asked, Ok(reply))) if node.below => {
+                    let scope = self.scope(reply, asked);
+                    let reply = &self.service.entries[at].reply;
+                    self.gather_value(reply, scope, node, due);
                 }
-                return;
-            };
-            if let (Ok(reply), true) = (outcome, node.below) {
-                let scope = self.scope(reply, asked);
-                self.gather_value(&entry.reply, scope, node, due);
+                Ok(Lookup::Due(command)) => self.due(command, at, node, due),
+                // Nothing is below it, or a fault is all that it comes to.
+                Ok(Lookup::Settled(..)) | Err(_) => {}
             }
             return;
         }
         if let Some((template, scope)) = self.template(node, context) {
             self.gather_value(template, scope, node, due);
+        }
+    }
+
+    fn due(&self, command: Command, entry: usize, node: &Node, due: &mut Vec<Call>) {
+        let read = command.operation().effect() == Effect::Read;
+        let known = due.iter().any(|call| {
+            call.entry == entry && call.command == command && (read || call.node == node.id)
+        });
+        if !known && due.len() < self.budget.calls() {
+            due.push(Call {
+                command,
+                entry,
+                node: node.id,
+            });
         }
     }
 

@@ -365,9 +365,13 @@ impl FieldDef {
 
     /// The argument that a query means by a name.
     pub fn argument(&self, name: &str) -> Option<usize> {
-        let key = underscore(name);
-        self.arguments
-            .iter()
-            .position(|argument| *argument.key == *key)
+        let mut arguments = self.arguments.iter();
+        let exact = arguments.position(|argument| *argument.name == *name);
+        exact.or_else(|| {
+            let key = underscore(name);
+            self.arguments
+                .iter()
+                .position(|argument| *argument.key == *key)
+        })
     }
 }

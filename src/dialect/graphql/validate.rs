@@ -11,6 +11,7 @@ use async_graphql_parser::types::{
 };
 use async_graphql_parser::{Pos, Positioned};
 use async_graphql_value::Name;
+use smallvec::SmallVec;
 
 use super::document::Failure;
 use super::schema::{FieldDef, Schema, TypeRef};
@@ -219,14 +220,14 @@ impl<'d> Validation<'d> {
         self.arguments(of, field, definition, at);
         let inner = definition.of.named();
         let items = &field.selection_set.node.items;
-        let shown = schema.type_name(&definition.of);
+        let shown = || schema.type_name(&definition.of);
         match (schema.composite(inner), items.is_empty()) {
             (true, true) => self.error(
-                format!("Field \"{name}\" of type \"{shown}\" must have a selection of subfields. Did you mean \"{name} {{ ... }}\"?"),
+                format!("Field \"{name}\" of type \"{}\" must have a selection of subfields. Did you mean \"{name} {{ ... }}\"?", shown()),
                 at,
             ),
             (false, false) => self.error(
-                format!("Field \"{name}\" must not have a selection since type \"{shown}\" has no subfields."),
+                format!("Field \"{name}\" must not have a selection since type \"{}\" has no subfields.", shown()),
                 at,
             ),
             _ => self.selection(inner, &field.selection_set.node),
@@ -234,7 +235,7 @@ impl<'d> Validation<'d> {
     }
 
     fn arguments(&mut self, of: usize, field: &'d Field, definition: &'d FieldDef, at: Pos) {
-        let mut given = HashMap::new();
+        let mut given: SmallVec<[(usize, Pos); 8]> = SmallVec::new();
         for (name, value) in &field.arguments {
             if self.full() {
                 return;
@@ -250,11 +251,14 @@ impl<'d> Validation<'d> {
                 );
                 continue;
             };
-            if let Some(first) = given.insert(found, name.pos) {
+            let before = given.iter_mut().find(|(known, _)| *known == found);
+            if let Some((_, before)) = before {
+                let first = std::mem::replace(before, name.pos);
                 self.error("Duplicate argument name.", first);
                 self.error("Duplicate argument name.", name.pos);
                 continue;
             }
+            given.push((found, name.pos));
             let mut used = Vec::new();
             values::variables_in(&value.node, &mut used);
             let argument = &definition.arguments[found];
@@ -274,7 +278,10 @@ impl<'d> Validation<'d> {
             }
         }
         for (index, argument) in definition.arguments.iter().enumerate() {
-            if !argument.of.nullable && argument.default.is_none() && !given.contains_key(&index) {
+            if !argument.of.nullable
+                && argument.default.is_none()
+                && !given.iter().any(|(known, _)| *known == index)
+            {
                 let expected = self.schema.type_name(&argument.of);
                 self.error(
                     format!(
