@@ -28,7 +28,7 @@ use crate::tls::client::System;
 pub struct Lasting {
     pub store: Arc<dyn Store>,
     pub metrics: Arc<Metrics>,
-    sessions: Arc<Sessions>,
+    pub sessions: Arc<Sessions>,
     numbers: Arc<Numbers>,
     pace: Arc<Pace>,
     guard: Arc<Guard>,

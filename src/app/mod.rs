@@ -12,6 +12,7 @@ mod reload;
 mod serve;
 mod signals;
 mod sources;
+mod upkeep;
 
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -132,7 +133,7 @@ impl Running {
         Ok(())
     }
 
-    /// Opens the operator's door, and keeps the certificate fresh beside it.
+    /// Opens the operator's door; beside it the store is looked after and the certificate kept fresh.
     fn serve_operator(&mut self, socket: TcpListener, secured: Option<Secured>) -> Result<()> {
         let (store, reloads) = (self.lasting.store.clone(), self.reloads.clone());
         let handler = Admin {
@@ -153,7 +154,9 @@ impl Running {
             tls: None,
             stopped: self.stop_admin.subscribe(),
         };
+        let (store, sessions) = (self.lasting.store.clone(), self.lasting.sessions.clone());
         self.operator = Some(door.serve(|| {
+            tokio::task::spawn_local(upkeep::upkeep(store, sessions));
             if let Some(secured) = secured {
                 tokio::task::spawn_local(secured.keep_fresh());
             }

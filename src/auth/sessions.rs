@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::session::{Kept, Session};
 use crate::model::{Text, Time};
-use crate::store::{Store, StoreError};
+use crate::store::{Purged, Store, StoreError};
 
 pub struct Sessions {
     /// By the hash of the session's id or the token.
@@ -87,6 +87,16 @@ impl Sessions {
             self.store.drop_session(&hash).await?;
         }
         Ok(())
+    }
+
+    /// Forgets what has run out, here and in the store.
+    ///
+    /// # Errors
+    /// The store could not forget it; it is of no use all the same.
+    pub async fn purge(&self, now: Time) -> Result<Purged, StoreError> {
+        self.write()
+            .retain(|_, session| session.expires.is_none_or(|expires| now < expires));
+        self.store.purge(now).await
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<Text, Arc<Session>>> {
