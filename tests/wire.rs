@@ -7,6 +7,8 @@ mod support;
 
 #[path = "wire/closed.rs"]
 mod closed;
+#[path = "wire/credentials.rs"]
+mod credentials;
 #[path = "wire/edge.rs"]
 mod edge;
 #[path = "wire/keyauth.rs"]
