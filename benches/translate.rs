@@ -17,12 +17,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-use case::{Case, cases};
+use case::{Case, cases, lines, parts};
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use http::{HeaderMap, StatusCode};
 use sabir::dialect::client::{Call, Heard, Outgoing};
 use sabir::dialect::directory::{Directory, Found};
+use sabir::dialect::fields::Fields;
 use sabir::dialect::server::{Ask, Job, Told};
 use sabir::dialect::wire::Incoming;
 use sabir::dialect::{Dialect, builtin};
@@ -50,6 +51,9 @@ struct Spoken {
     door: usize,
     outgoing: Outgoing,
     status: StatusCode,
+    /// The reply's.
+    fields: Vec<u8>,
+    /// The request's.
     headers: HeaderMap,
     body: Vec<u8>,
 }
@@ -109,9 +113,10 @@ impl Spoken {
             command,
             outcome,
             door,
+            headers: parts(&outgoing.request).2,
             outgoing,
             status: StatusCode::from_u16(reply.status()).unwrap(),
-            headers: reply.headers.clone(),
+            fields: lines(&reply.headers),
             body: body.into_bytes(),
             records,
         })
@@ -123,7 +128,9 @@ impl Spoken {
 
     fn decode(&self, directory: &Directory) -> Job {
         let request = &self.outgoing.request;
-        let found = directory.find(request.method(), request.uri().path());
+        let target = std::str::from_utf8(&request.target).unwrap();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let found = directory.find(&request.method, path);
         let Found::Exchanges {
             candidates,
             segments,
@@ -133,11 +140,11 @@ impl Spoken {
             unreachable!("{found:?}")
         };
         let incoming = Incoming {
-            method: request.method(),
+            method: &request.method,
             segments: &segments,
-            query: request.uri().query().unwrap_or_default(),
-            headers: request.headers(),
-            body: request.body(),
+            query,
+            headers: &self.headers,
+            body: &request.body,
         };
         self.dialect.decode(&incoming, candidates).unwrap()
     }
@@ -155,7 +162,7 @@ impl Spoken {
     fn heard(&self) -> Heard<'_> {
         Heard {
             status: self.status,
-            headers: &self.headers,
+            fields: Fields(&self.fields),
             body: &self.body,
         }
     }

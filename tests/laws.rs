@@ -14,10 +14,11 @@ mod support;
 mod values;
 
 use fill::Filler;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use sabir::dialect::client::{Call, Heard, Outgoing, Understood};
 use sabir::dialect::directory::{Directory, Found};
 use sabir::dialect::exchange::{Exchange, FaultForm, ReplyBody, Segment};
+use sabir::dialect::fields::Fields;
 use sabir::dialect::server::{Ask, Job, Told};
 use sabir::dialect::template::{Root, Scope, Target};
 use sabir::dialect::wire::Incoming;
@@ -25,6 +26,7 @@ use sabir::dialect::write::Writer;
 use sabir::dialect::{Dialect, builtin};
 use sabir::model::record::{Slot, Time};
 use sabir::model::*;
+use support::case::{lines, parts};
 use support::records::{dump, show};
 use values::{Chance, Place};
 
@@ -201,8 +203,9 @@ impl<'d> Case<'d> {
             .and_then(|()| self.hold_reply())
             .map_err(|why| {
                 let request = &outgoing.request;
-                let body = String::from_utf8_lossy(request.body());
-                format!("{why}\n of {} {} {body}", request.method(), request.uri())
+                let (target, body) = (&request.target, &request.body);
+                let [target, body] = [target, body].map(|part| String::from_utf8_lossy(part));
+                format!("{why}\n of {} {target} {body}", request.method)
             })
     }
 
@@ -234,7 +237,7 @@ impl<'d> Case<'d> {
         let body = &rendered.body;
         let heard = Heard {
             status: rendered.status,
-            headers: &rendered.headers,
+            fields: Fields(&lines(&rendered.headers)),
             body,
         };
         match self.dialect.understand(self.index, &call, &heard) {
@@ -283,12 +286,12 @@ fn decode(
     outgoing: &Outgoing,
 ) -> Result<Job, String> {
     let request = &outgoing.request;
-    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or(""));
+    let (path, query, headers) = parts(request);
     let exchange = &dialect.exchanges[index];
     let own = [index];
     let directory = Directory::new(std::slice::from_ref(dialect), &[0]).unwrap();
     let (candidates, segments): (&[usize], Vec<&str>) = if exchange.role.serves() {
-        match directory.find(request.method(), path) {
+        match directory.find(&request.method, path) {
             Found::Exchanges {
                 candidates,
                 segments,
@@ -303,11 +306,11 @@ fn decode(
         (&own, open.map(|(text, _)| text).collect())
     };
     let incoming = Incoming {
-        method: request.method(),
+        method: &request.method,
         segments: &segments,
         query,
-        headers: request.headers(),
-        body: request.body(),
+        headers: &headers,
+        body: &request.body,
     };
     dialect
         .decode(&incoming, candidates)
@@ -354,7 +357,7 @@ impl Case<'_> {
         let (status, body) = &said;
         let heard = Heard {
             status: *status,
-            headers: &HeaderMap::new(),
+            fields: Fields::default(),
             body,
         };
         let read = self.dialect.understand(self.index, &self.call(), &heard);
@@ -472,7 +475,7 @@ fn a_list_that_a_reply_tells_replaces_the_one_that_was_sent() {
     let body = br#"{"id":"7","channel_id":"1","content":"look","attachments":[]}"#;
     let heard = Heard {
         status: StatusCode::OK,
-        headers: &HeaderMap::new(),
+        fields: Fields::default(),
         body,
     };
     let read = discord.understand(sent.exchange, &call, &heard);

@@ -4,11 +4,11 @@
 
 mod understand;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{Method, StatusCode, header};
 
 use super::escape::{self, Style};
 use super::exchange::*;
+use super::fields::{self, Fields};
 use super::template::{Scope, Source};
 use super::write::{Pairs, Writer};
 use crate::model::{App, Arrival, Command, Credential, Fault, Operation, Reply};
@@ -17,9 +17,22 @@ use crate::model::{App, Arrival, Command, Credential, Fault, Operation, Reply};
 #[derive(Debug)]
 pub struct Outgoing {
     pub exchange: usize,
-    /// Its URI is a path and a query.
-    pub request: Request<Bytes>,
+    pub request: Request,
 }
+
+/// A request's parts, as they are written on the wire.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: Method,
+    /// A path and a query.
+    pub target: Vec<u8>,
+    /// What can be read by [`Fields`], without what tells where the request ends.
+    pub fields: Vec<u8>,
+    pub body: Vec<u8>,
+}
+
+/// What may stand in a target at most, as in other servers.
+const TARGET_BYTES: usize = 65_534;
 
 /// Why a dialect cannot say a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +69,7 @@ impl<'a> Call<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Heard<'a> {
     pub status: StatusCode,
-    pub headers: &'a HeaderMap,
+    pub fields: Fields<'a>,
     pub body: &'a [u8],
 }
 
@@ -130,7 +143,7 @@ impl Dialect {
         exchange: &Exchange,
         door: usize,
         scope: &Scope<'_>,
-    ) -> Result<Request<Bytes>, Unsayable> {
+    ) -> Result<Request, Unsayable> {
         let known = |source: &Source| !scope.value(source).is_absent();
         let auth = self
             .auth
@@ -144,28 +157,29 @@ impl Dialect {
         ]);
         let method = exchange.methods.first().unwrap_or(&Method::POST);
         let mut writer = Writer::new(&self.shapes, Style::Plain);
-        let uri = self.write_target(&mut writer, exchange, door, &parts, method, scope)?;
+        let target = self.write_target(&mut writer, exchange, door, &parts, method, scope)?;
         let (body, kind) = self.write_body(&mut writer, &parts, method, scope);
-        let mut request = Request::new(body);
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = Uri::from_maybe_shared(uri)
-            .map_err(|error| Unsayable::Place(format!("the path and the query: {error}")))?;
-        let headers = request.headers_mut();
+        let mut lines = Vec::with_capacity(128);
         for header in parts.each().flat_map(|parts| &parts.header) {
-            if let Some(value) = header.value(&mut writer, scope) {
-                let value = value.map_err(|_| {
-                    let name = &header.name;
-                    Unsayable::Place(format!("the header {name} cannot carry what was asked"))
-                })?;
-                headers.append(&header.name, value);
+            if !header.write(&mut writer, scope, &mut lines) {
+                let name = &header.name;
+                let why = format!("the header {name} cannot carry what was asked");
+                return Err(Unsayable::Place(why));
             }
         }
-        if let Some(kind) = kind {
-            headers.entry(header::CONTENT_TYPE).or_insert(kind);
+        if let Some(kind) = kind
+            && !Fields(&lines).holds(&header::CONTENT_TYPE)
+        {
+            let _ = fields::add(&mut lines, &header::CONTENT_TYPE, kind.as_bytes());
         }
         match writer.missing {
             Some(missing) => Err(Unsayable::Field(missing.to_owned())),
-            None => Ok(request),
+            None => Ok(Request {
+                method: method.clone(),
+                target,
+                fields: lines,
+                body,
+            }),
         }
     }
 
@@ -177,7 +191,7 @@ impl Dialect {
         parts: &Said<'d>,
         method: &Method,
         scope: &Scope<'_>,
-    ) -> Result<Bytes, Unsayable> {
+    ) -> Result<Vec<u8>, Unsayable> {
         let mut target = Vec::with_capacity(64);
         if let Some(door) = self.doors.get(door) {
             target.extend_from_slice(door.path.as_bytes());
@@ -218,7 +232,13 @@ impl Dialect {
             target.push(b'?');
             target.append(&mut writer.out);
         }
-        Ok(target.into())
+        let plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
+        match target.len() <= TARGET_BYTES && target.iter().all(plain) {
+            true => Ok(target),
+            false => Err(Unsayable::Place(
+                "the path and the query are too long, or not escaped".into(),
+            )),
+        }
     }
 
     fn write_body<'d>(
@@ -227,9 +247,9 @@ impl Dialect {
         parts: &Said<'d>,
         method: &Method,
         scope: &Scope<'_>,
-    ) -> (Bytes, Option<HeaderValue>) {
+    ) -> (Vec<u8>, Option<&'static str>) {
         if *method == Method::GET {
-            return (Bytes::new(), None);
+            return (Vec::new(), None);
         }
         let params = || parts.each().filter_map(|parts| parts.params.as_ref());
         let json = || parts.each().filter_map(|parts| parts.json.as_ref());
@@ -253,18 +273,15 @@ impl Dialect {
             for (name, template) in in_member() {
                 writer.member(name, template, scope, Pairs::Form);
             }
-            let kind = HeaderValue::from_static("application/x-www-form-urlencoded");
+            let kind = "application/x-www-form-urlencoded";
             let some = !writer.out.is_empty();
             return (writer.take(), some.then_some(kind));
         }
         if no_json && params().next().is_none() {
-            return (Bytes::new(), None);
+            return (Vec::new(), None);
         }
         writer.object(json().chain(params()), scope);
-        (
-            writer.take(),
-            Some(HeaderValue::from_static("application/json")),
-        )
+        (writer.take(), Some("application/json"))
     }
 }
 

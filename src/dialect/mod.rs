@@ -9,6 +9,7 @@ pub mod codec;
 pub mod directory;
 pub mod escape;
 pub mod exchange;
+pub mod fields;
 pub mod graphql;
 pub mod mapping;
 mod multipart;

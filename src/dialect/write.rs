@@ -4,8 +4,6 @@
 //! nothing is looked at twice. What is required and absent is noted in [`Writer::missing`]: for a request that means
 //! that this dialect cannot carry the command, in a reply it is written as `null`.
 
-use bytes::Bytes;
-
 use super::codec::Codec;
 use super::escape::{self, Style};
 use super::template::{Absence, Constant, Member, Piece, Placeholder, Scope, Shape, Template};
@@ -58,8 +56,8 @@ impl<'d> Writer<'d> {
     }
 
     /// What was written so far.
-    pub fn take(&mut self) -> Bytes {
-        std::mem::take(&mut self.out).into()
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
     }
 
     /// Writes one JSON value; an absent one as `null`.

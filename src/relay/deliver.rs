@@ -5,7 +5,7 @@
 //! credential is used, and what is done when it is not good, is decided before; the network comes after.
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use tokio::time::Instant;
 
@@ -15,6 +15,7 @@ use super::{Relay, Upstream, retry_after};
 use crate::dialect::Dialect;
 use crate::dialect::client::{Call, Heard, Outgoing, Understood, Unsayable};
 use crate::dialect::exchange::{Seal, SealKey};
+use crate::dialect::fields::{self, Fields};
 use crate::metrics::Class;
 use crate::model::{
     Arrival, Command, Credential, Effect, Fault, Kind, Operation, Outcome, Presence, SealKeys,
@@ -57,7 +58,17 @@ impl Relay {
 
     /// One attempt, and what it came to.
     async fn attempt(&self, delivery: &Delivery<'_>, outgoing: Outgoing, until: Instant) -> Ended {
-        let request = outgoing.request.map(Full::new);
+        let said = outgoing.request;
+        let mut request = Request::new(Full::from(said.body));
+        *request.method_mut() = said.method;
+        *request.uri_mut() = Uri::from_maybe_shared(said.target).unwrap_or_default();
+        for (name, value) in Fields(&said.fields).each() {
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+            {
+                request.headers_mut().append(name, value);
+            }
+        }
         match self.clients[delivery.at].call(request, until).await {
             Ok(reply) => self.heard(delivery, outgoing.exchange, &reply),
             Err(Failure::NotSent(why @ NotSent::NoTime)) => {
@@ -92,9 +103,13 @@ impl Relay {
         let upstream = &self.shared.upstreams[delivery.at];
         let dialect = self.dialect(upstream);
         let call = delivery.call(upstream);
+        let mut lines = Vec::new();
+        for (name, value) in reply.headers() {
+            let _ = fields::add(&mut lines, name, value.as_bytes());
+        }
         let heard = Heard {
             status: reply.status(),
-            headers: reply.headers(),
+            fields: Fields(&lines),
             body: reply.body(),
         };
         let seal = dialect
@@ -157,10 +172,7 @@ fn repeat(dialect: &Dialect, exchange: usize, call: &Call<'_>) -> Repeat {
 /// Is the reply the upstream's own? Where no secret is configured, nothing can be verified.
 fn genuine(seal: Option<&Seal>, key: SealKey, keys: &SealKeys, heard: &Heard<'_>) -> bool {
     let Some(seal) = seal else { return true };
-    let sealed = heard
-        .headers
-        .get(&seal.header)
-        .and_then(|value| value.to_str().ok());
+    let sealed = heard.fields.get(&seal.header);
     keys.application.0.is_empty()
         || key == SealKey::None
         || sealed.is_some_and(|sealed| keys.verify(key, heard.body, sealed))
@@ -183,7 +195,7 @@ fn waits(mut fault: Fault, heard: &Heard<'_>, arrival: &Arrival) -> Fault {
         StatusCode::SERVICE_UNAVAILABLE,
     ];
     let header =
-        || retry_after::told(heard.headers, arrival.now).filter(|_| busy.contains(&heard.status));
+        || retry_after::told(heard.fields, arrival.now).filter(|_| busy.contains(&heard.status));
     fault.details.retry_after = said.or_else(header);
     fault
 }

@@ -6,16 +6,17 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, header};
+use http::header;
 
+use crate::dialect::fields::Fields;
 use crate::model::Time;
 
 /// Nobody is sent away for longer.
 const MOST: i64 = 3600;
 
 /// The seconds that a reply's headers ask to wait.
-pub fn told(headers: &HeaderMap, now: Option<Time>) -> Option<i64> {
-    let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
+pub fn told(fields: Fields<'_>, now: Option<Time>) -> Option<i64> {
+    let text = |name| fields.get(&name).map(str::trim);
     let value = text(header::RETRY_AFTER)?;
     if let Some(seconds) = number(value) {
         return bounded(seconds);
@@ -92,21 +93,23 @@ mod tests {
             ("", None),
             ("Sun, 99 Nov 1994 08:49:37 GMT", None),
         ] {
-            let mut headers = HeaderMap::new();
-            assert_eq!(told(&headers, now), None);
-            headers.insert(header::RETRY_AFTER, value.parse().unwrap());
-            assert_eq!(told(&headers, now), wanted, "{value:?}");
+            assert_eq!(told(Fields::default(), now), None);
+            let line = format!("Retry-After: {value}\r\n");
+            assert_eq!(told(Fields(line.as_bytes()), now), wanted, "{value:?}");
         }
     }
 
     #[test]
     fn a_date_is_measured_by_the_clock_that_set_it() {
-        let mut headers = HeaderMap::new();
-        let date = |text: &str| text.parse().unwrap();
-        headers.insert(header::RETRY_AFTER, date("Sun, 06 Nov 1994 08:49:37 GMT"));
-        headers.insert(header::DATE, date("Sun, 06 Nov 1994 08:49:07 GMT"));
-        assert_eq!(told(&headers, Some(Time::from_seconds(0))), Some(30));
-        headers.insert(header::DATE, date("yesterday"));
-        assert_eq!(told(&headers, None), None);
+        let at = |date, now| {
+            let wish = "retry-after: Sun, 06 Nov 1994 08:49:37 GMT";
+            told(
+                Fields(format!("{wish}\r\ndate: {date}\r\n").as_bytes()),
+                now,
+            )
+        };
+        let now = Some(Time::from_seconds(0));
+        assert_eq!(at("Sun, 06 Nov 1994 08:49:07 GMT", now), Some(30));
+        assert_eq!(at("yesterday", None), None);
     }
 }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use sabir::dialect::client::Request;
+use sabir::dialect::fields;
 
 pub struct Case {
     pub path: PathBuf,
@@ -113,16 +115,7 @@ impl Message {
         let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
         let mut lines = head.lines();
         let first = lines.next().unwrap_or_default().to_owned();
-        let mut headers = HeaderMap::new();
-        for line in lines {
-            let (name, value) = line.split_once(':').unwrap_or((line, ""));
-            if let (Ok(name), Ok(value)) = (
-                name.trim().parse::<HeaderName>(),
-                HeaderValue::from_str(value.trim()),
-            ) {
-                headers.append(name, value);
-            }
-        }
+        let headers = map(lines);
         // Multipart bodies have lines of their own kind.
         let multipart = headers
             .get("content-type")
@@ -159,4 +152,36 @@ impl Message {
             .and_then(|status| status.parse().ok())
             .unwrap_or(0)
     }
+}
+
+/// Header lines as a map.
+pub fn map<'l>(lines: impl Iterator<Item = &'l str>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        if let (Ok(name), Ok(value)) = (
+            name.trim().parse::<HeaderName>(),
+            HeaderValue::from_str(value.trim()),
+        ) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+/// A map of headers as the lines that it is on the wire.
+pub fn lines(headers: &HeaderMap) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for (name, value) in headers {
+        assert!(fields::add(&mut lines, name, value.as_bytes()));
+    }
+    lines
+}
+
+/// The path, the query and the headers of a request that a dialect's client wrote.
+pub fn parts(request: &Request) -> (&str, &str, HeaderMap) {
+    let target = std::str::from_utf8(&request.target).unwrap();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let lines = std::str::from_utf8(&request.fields).unwrap();
+    (path, query, map(lines.lines()))
 }

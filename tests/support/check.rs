@@ -4,12 +4,13 @@ use http::StatusCode;
 use sabir::dialect::Dialect;
 use sabir::dialect::client::{Call, Heard, Understood};
 use sabir::dialect::directory::{Directory, Found};
+use sabir::dialect::fields::Fields;
 use sabir::dialect::server::{Ask, Told};
 use sabir::dialect::wire::Incoming;
 use sabir::model::record::{Slot, Type, Typed};
 use sabir::model::*;
 
-use super::case::{Case, Message};
+use super::case::{Case, Message, lines};
 use super::records::{dump, show};
 use super::sections::Records;
 
@@ -215,13 +216,10 @@ fn check_client(
         same(
             "request line",
             &request.first.replace(" HTTP/1.1", ""),
-            &format!("{} {}", got.method(), got.uri()),
+            &format!("{} {}", got.method, String::from_utf8_lossy(&got.target)),
         )?;
         for (name, value) in &request.headers {
-            let sent = got
-                .headers()
-                .get(name)
-                .map(|value| value.to_str().unwrap_or_default());
+            let sent = Fields(&got.fields).get(name);
             same(
                 &format!("request's {name}"),
                 value.to_str().unwrap_or_default(),
@@ -231,7 +229,7 @@ fn check_client(
         same(
             "request's body",
             &request.body,
-            &String::from_utf8_lossy(got.body()),
+            &String::from_utf8_lossy(&got.body),
         )?;
     }
     let (Some(reply), Some(wanted)) = (case.message("reply"), &records.outcome) else {
@@ -240,7 +238,7 @@ fn check_client(
     let status = StatusCode::from_u16(reply.status()).map_err(|why| why.to_string())?;
     let heard = Heard {
         status,
-        headers: &reply.headers,
+        fields: Fields(&lines(&reply.headers)),
         body: reply.body.as_bytes(),
     };
     let got = dialect.understand(outgoing.exchange, &call, &heard);

@@ -135,8 +135,7 @@ impl Dialect {
             ..spare.target(&mut nothing)
         };
         for header in &form.header {
-            let value = heard.headers.get(&header.name);
-            let value = value.and_then(|value| value.to_str().ok());
+            let value = heard.fields.get(&header.name);
             let _ = reader.place(&header.template, value, &mut target);
         }
         if let ReplyBody::Json(template) | ReplyBody::Text(template) = &form.body {

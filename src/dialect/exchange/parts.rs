@@ -6,6 +6,7 @@ use http::header::InvalidHeaderValue;
 use http::{HeaderName, HeaderValue};
 
 use super::Role;
+use crate::dialect::fields;
 use crate::dialect::template::{Absence, Placeholder, Scope, Source, Template};
 use crate::dialect::write::Writer;
 
@@ -89,6 +90,21 @@ impl Header {
             template,
             fixed,
         }
+    }
+
+    /// Writes the line, unless its value is absent. False if the value is none that a line can hold.
+    pub fn write<'d>(
+        &'d self,
+        writer: &mut Writer<'d>,
+        scope: &Scope<'_>,
+        lines: &mut Vec<u8>,
+    ) -> bool {
+        if let Some(fixed) = &self.fixed {
+            return fields::add(lines, &self.name, fixed.as_bytes());
+        }
+        let mut text = String::new();
+        !writer.text(&self.template, scope, &mut text)
+            || fields::add(lines, &self.name, text.as_bytes())
     }
 
     /// The line's value in a scope; nothing where it is absent.

@@ -2,6 +2,7 @@
 //!
 //! Exchanges, `[every]` and `[[auth]]` have the same parts and are read by the same lines.
 
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, Method};
 
 use super::Loader;
@@ -10,6 +11,9 @@ use super::names::Names;
 use super::table::{Table, Value};
 use crate::dialect::exchange::*;
 use crate::dialect::template::Template;
+
+/// Fields that whoever writes the message must write.
+const FRAMING: [HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING];
 
 impl Loader<'_> {
     pub fn parts(&mut self, table: &mut Table<'_, '_>, names: &Names) -> Parts {
@@ -91,6 +95,11 @@ impl Loader<'_> {
                     let message = format!("the header `{name}` stands here twice");
                     self.problems
                         .at(span, message, "names of headers do not differ by case");
+                }
+                Ok(header) if FRAMING.contains(&header) => {
+                    let message = format!("the header `{name}` is not a mapping's to say");
+                    let help = "Sabir writes it, because it tells where a message goes and ends";
+                    self.problems.at(span, message, help);
                 }
                 Ok(header) => headers.push(Header::new(header, self.template(value, names))),
                 Err(_) => {
