@@ -111,7 +111,7 @@ fn everything_that_can_be_written_is_read() {
     assert_eq!(config.store.url, "sqlite:sabir.db");
 
     let alice = &config.accounts[0];
-    assert_eq!(alice.id.as_deref(), Some("7"));
+    assert_eq!(alice.person.id, "7");
     assert_eq!((alice.may.read, alice.may.send), (true, false));
     assert!(alice.channels.has("LOBBY") && !alice.channels.has("hall"));
     assert_eq!(alice.password, Secret("p".into()));
@@ -225,7 +225,7 @@ fn without_a_file_there_is_a_demonstration() {
     assert_eq!(one.listen.public.to_string(), "127.0.0.1:8080");
     let account = &one.accounts[0];
     assert_eq!(
-        (&*account.name, &*account.email),
+        (&*account.person.name, &*account.person.email),
         ("demo", "demo@example.com")
     );
     assert_ne!(account.token, two.accounts[0].token);

@@ -172,9 +172,10 @@ fn carry_out(
                 known.join(" ")
             )
         };
+        let now = arrival::now();
         let arrival = Arrival {
-            id: arrival::id(),
-            now: Some(arrival::now()),
+            id: arrival::id(now),
+            now: Some(now),
             ..Arrival::default()
         };
         let relay = Relay::new(parts.shared.clone(), None)?;
@@ -216,7 +217,7 @@ struct Scratch {
 
 impl Scratch {
     fn open() -> Result<Scratch> {
-        let folder = std::env::temp_dir().join(format!("sabir-{}", arrival::id()));
+        let folder = std::env::temp_dir().join(format!("sabir-{}", arrival::id(arrival::now())));
         std::fs::create_dir(&folder)
             .with_context(|| format!("cannot make {}", folder.display()))?;
         let store: Arc<dyn Store> =

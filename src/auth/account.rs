@@ -4,16 +4,15 @@
 //! and both must allow it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::model::{Credential, Secret, Text, lower};
+use crate::model::{Credential, Person, Secret, Text, lower};
 
 /// A person or a bot that may call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Account {
-    /// The id that clients see, where the operator wants a certain one.
-    pub id: Option<Text>,
-    pub name: Text,
-    pub email: Text,
+    /// Who that is: with an id that clients see, a name and perhaps an address.
+    pub person: Arc<Person>,
     /// Empty secrets are none.
     pub password: Secret,
     pub license: Secret,

@@ -37,7 +37,7 @@ pub struct Auth {
 pub struct Principal {
     /// The account's name, or the application's where no person is behind it.
     pub name: Text,
-    pub person: Person,
+    pub person: Arc<Person>,
     pub may: May,
     /// The person's account, unless a program calls for itself.
     pub account: Option<Arc<Account>>,
@@ -59,8 +59,8 @@ pub struct Caller {
 impl Principal {
     fn person(account: &Arc<Account>, program: Option<&Arc<Application>>) -> Principal {
         Principal {
-            name: account.name.clone(),
-            person: person_of(account),
+            name: account.person.name.clone(),
+            person: account.person.clone(),
             may: program.map_or(account.may, |program| account.may.and(program.may)),
             account: Some(account.clone()),
             program: program.cloned(),
@@ -70,11 +70,11 @@ impl Principal {
     fn program(application: &Arc<Application>) -> Principal {
         let name = application.name.clone();
         Principal {
-            person: Person {
+            person: Arc::new(Person {
                 id: name.clone(),
                 name: name.clone(),
                 ..Person::default()
-            },
+            }),
             name,
             may: application.may,
             account: None,
@@ -88,16 +88,6 @@ impl Principal {
         let program = self.program.as_ref().map(|program| &program.channels);
         let mut held = account.into_iter().chain(program);
         held.all(|channels| channels.has(channel))
-    }
-}
-
-/// The person that an account stands for, as `local` knows it.
-pub fn person_of(account: &Account) -> Person {
-    Person {
-        id: account.id.clone().unwrap_or_else(|| account.name.clone()),
-        name: account.name.clone(),
-        email: account.email.clone(),
-        ..Person::default()
     }
 }
 
@@ -153,7 +143,7 @@ impl Auth {
         };
         let names = accounts.iter().enumerate();
         let by_name = names
-            .map(|(at, account)| (account.name.clone(), at))
+            .map(|(at, account)| (account.person.name.clone(), at))
             .collect();
         let by_token = index(|account| &account.token);
         let by_license = index(|account| &account.license);
@@ -173,7 +163,7 @@ impl Auth {
     pub fn people(&self) -> Vec<Person> {
         self.accounts
             .iter()
-            .map(|account| person_of(account))
+            .map(|account| (*account.person).clone())
             .collect()
     }
 

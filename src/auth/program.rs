@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::session::Terms;
 use super::{Application, Auth, Caller, May, Principal, token};
-use crate::model::{Credential, Fault, IssueToken, Kind, Outcome, Person, Profile, Reply, Time};
+use crate::model::{Credential, Fault, IssueToken, Kind, Outcome, Profile, Reply, Time};
 
 /// A token without a lifetime of its own holds this long.
 const DAY: u32 = 86_400;
@@ -119,7 +119,7 @@ impl Terms {
 fn reader(application: &Arc<Application>) -> Principal {
     Principal {
         name: application.name.clone(),
-        person: Person::default(),
+        person: Arc::default(),
         may: May {
             read: application.may.read,
             send: false,

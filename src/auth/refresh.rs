@@ -105,7 +105,7 @@ impl Grant {
 
     fn session(&self, program: &Application, now: Time) -> Session {
         Session {
-            account: self.account.name.clone(),
+            account: self.account.person.name.clone(),
             application: program.name.clone(),
             created: now,
             expires: Some(now.plus_seconds(UNUSED_SECONDS)),

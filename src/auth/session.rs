@@ -133,7 +133,7 @@ impl Auth {
             Command::CheckSession(_) => {
                 let principal = caller.signed_in()?;
                 Ok(Reply::Session(Told {
-                    person: Box::new(principal.person.clone()),
+                    person: Box::new((*principal.person).clone()),
                     ..Told::default()
                 }))
             }
@@ -201,9 +201,10 @@ impl Auth {
         }
         let by_name = !credential.username.0.is_empty();
         let known = self.accounts.iter().find(|account| match by_name {
-            true => account.name == credential.username.0,
+            true => account.person.name == credential.username.0,
             false => {
-                !account.email.is_empty() && account.email.eq_ignore_ascii_case(&credential.email.0)
+                let email = &account.person.email;
+                !email.is_empty() && email.eq_ignore_ascii_case(&credential.email.0)
             }
         });
         // Compared with something where there is nobody, so that it takes as long.
@@ -235,7 +236,7 @@ impl Auth {
         let account = at
             .and_then(|at| self.accounts.get(*at))
             .ok_or_else(|| Fault::client(Kind::License, "the licence is not known"))?;
-        let own = account.name == credential.username.0
+        let own = account.person.name == credential.username.0
             && token::same(&account.password, &credential.password.0);
         if own {
             Ok(account.clone())
@@ -272,12 +273,11 @@ impl Auth {
             return Err(Fault::client(Kind::Session, "no such session"));
         };
         let signed_in = Session {
-            account: account.name.clone(),
+            account: account.person.name.clone(),
             ..(*session).clone()
         };
-        let person = super::person_of(account);
         let told = Told {
-            person: Box::new(person),
+            person: Box::new((*account.person).clone()),
             created_at: Some(now),
             expires_at: session.expires,
             ..Told::default()
@@ -296,7 +296,7 @@ impl Auth {
         terms: Terms,
     ) -> Outcome {
         let expires = terms.lifetime.map(|seconds| now.plus_seconds(seconds));
-        let person = super::person_of(account);
+        let person = &account.person;
         let token = token::token(profile.token, &person.id, now, expires).map_err(internal)?;
         let application = caller
             .application
@@ -308,7 +308,7 @@ impl Auth {
             } else {
                 Kept::Reader
             },
-            account: account.name.clone(),
+            account: account.person.name.clone(),
             application: application.unwrap_or_default(),
             family: terms.family,
             created: now,
@@ -318,7 +318,7 @@ impl Auth {
         self.keep(token::hash(&token), session).await?;
         Ok(Reply::Session(Told {
             token,
-            person: Box::new(person),
+            person: Box::new((**person).clone()),
             created_at: Some(now),
             expires_at: expires,
             lifetime: terms.lifetime,

@@ -3,10 +3,11 @@
 //! The secrets are new at every start, so that a forgotten demonstration is not an open door.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Config;
 use crate::auth::{Account, Application, GlimeshApp, KeyauthApp, letters};
-use crate::model::{ChannelRule, Secret, Text};
+use crate::model::{ChannelRule, Person, Secret, Text};
 
 const NAME: &str = "demo";
 
@@ -14,8 +15,12 @@ impl Config {
     /// Adds an account, an application and a channel to try Sabir with.
     pub(super) fn demonstrate(&mut self) {
         self.accounts.push(Account {
-            name: NAME.into(),
-            email: "demo@example.com".into(),
+            person: Arc::new(Person {
+                id: NAME.into(),
+                name: NAME.into(),
+                email: "demo@example.com".into(),
+                ..Person::default()
+            }),
             password: Secret(letters(16)),
             license: Secret(letters(24)),
             token: Secret(letters(40)),

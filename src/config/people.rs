@@ -4,12 +4,13 @@
 //! not there, is found here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Reading;
 use super::table::Table;
 use super::tree::Value;
 use crate::auth::{Account, Application, Channels, GlimeshApp, KeyauthApp, May};
-use crate::model::{ChannelRule, Credential, Secret, Text, lower};
+use crate::model::{ChannelRule, Credential, Person, Secret, Text, lower};
 
 impl Reading<'_> {
     pub(super) fn accounts(&self, top: &mut Table<'_>) -> Vec<Account> {
@@ -41,10 +42,15 @@ impl Reading<'_> {
                 self.once("account", key, &secret.value.0, secret.place);
             }
         }
-        let account = Account {
-            id: id.map(|id| id.value),
-            name: name.map(|name| name.value).unwrap_or_default(),
+        let name = name.map(|name| name.value).unwrap_or_default();
+        let person = Person {
+            id: id.map_or_else(|| name.clone(), |id| id.value),
+            name,
             email: email.map(|email| email.value).unwrap_or_default(),
+            ..Person::default()
+        };
+        let account = Account {
+            person: Arc::new(person),
             password: password.map(|secret| secret.value).unwrap_or_default(),
             license: license.map(|secret| secret.value).unwrap_or_default(),
             token: token.map(|secret| secret.value).unwrap_or_default(),

@@ -262,7 +262,7 @@ impl Gateway {
             return Ok(());
         };
         asked.profile.check(message)?;
-        message.author = asked.principal.person.clone();
+        message.author = (*asked.principal.person).clone();
         message.created_at.get_or_insert(asked.now);
         Ok(())
     }

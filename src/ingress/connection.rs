@@ -69,10 +69,7 @@ pub(super) async fn converse<H: Handler, S: Socket>(
     let floor = &*seat.floor;
     seat.take().await;
     let wire = TokioIo::new(Wire::new(stream, Arc::clone(&vitals)));
-    let client = Client {
-        peer,
-        presence: vitals.presence.clone(),
-    };
+    let client = Client::new(peer, vitals.presence.clone());
     let service = service_fn(|request| exchange(floor, &vitals, &client, request));
     let connection = floor.http1.serve_connection(wire, service);
     let mut connection = pin!(connection.with_upgrades());

@@ -91,7 +91,7 @@ impl Handler for Exchange {
                 return response;
             }
         };
-        let mut visit = self.visit(dialect, door, &parts, client);
+        let mut visit = self.visit(dialect, door, &parts, client, started);
         let place = self.doors.capacity.enter().await;
         if place.is_none() {
             self.doors.metrics.no_place();
@@ -202,6 +202,7 @@ impl Exchange {
         door: usize,
         parts: &http::request::Parts,
         client: &Client,
+        started: Instant,
     ) -> Visit<'_> {
         let spoken = &self.doors.dialects[dialect];
         let text = |name: &str| {
@@ -211,17 +212,18 @@ impl Exchange {
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default()
         };
+        let now = arrival::now();
         let nonce = if spoken.doors[door].nonce {
             letters(NONCE)
         } else {
             Text::default()
         };
         let arrival = Arrival {
-            id: arrival::id(),
-            now: Some(arrival::now()),
+            id: arrival::id(now),
+            now: Some(now),
             nonce,
             key: text(IDEMPOTENCY_KEY).trim_matches('"').into(),
-            client_ip: client.peer.ip().to_string().into(),
+            client_ip: client.address.clone(),
             host: text("host").into(),
             target: parts
                 .uri
@@ -234,7 +236,7 @@ impl Exchange {
             arrival,
             app: Default::default(),
             credential: Default::default(),
-            begun: Instant::now(),
+            begun: started,
             client: client.presence.clone(),
             counted: false,
             command: Command::CheckSession(CheckSession {}),

@@ -121,10 +121,7 @@ async fn exchange<H: Handler>(
     mut request: Request<Incoming>,
 ) -> Result<Response<Paced>, JoinError> {
     let stream = Stream::begin(streams);
-    let client = Client {
-        peer,
-        presence: stream.presence.clone(),
-    };
+    let client = Client::new(peer, stream.presence.clone());
     let to_head = *request.method() == Method::HEAD;
     let task = spawn_local(async move {
         let _begun = floor.begin();

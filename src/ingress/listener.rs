@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use compact_str::format_compact;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use hyper::server::conn::{http1, http2};
@@ -33,7 +34,7 @@ pub use super::screen::Refusal;
 use super::wire::Patience;
 use super::wire::Vitals;
 use crate::alarm::Alarm;
-use crate::model::Presence;
+use crate::model::{Presence, Text};
 
 /// The limits of one listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,8 +88,18 @@ impl Default for Config {
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub peer: SocketAddr,
+    /// The address, without the port.
+    pub address: Text,
     pub presence: Presence,
+}
+
+impl Client {
+    pub(super) fn new(peer: SocketAddr, presence: Presence) -> Client {
+        Client {
+            address: format_compact!("{}", peer.ip()),
+            presence,
+        }
+    }
 }
 
 /// Answers requests. One future per request, polled by its connection's task; it need not be `Send`.

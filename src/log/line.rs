@@ -12,6 +12,9 @@ use crate::model::Time;
 /// How much is told of what went wrong.
 const WHY_BYTES: usize = 200;
 
+/// Room for a line, as most are.
+const LINE_BYTES: usize = 256;
+
 /// What is told of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
@@ -57,59 +60,56 @@ impl Stamp {
     }
 }
 
+/// A member's name with what stands around it in each format.
+macro_rules! label {
+    ($name:literal) => {
+        [concat!(" ", $name, "="), concat!(",\"", $name, "\":")]
+    };
+}
+
 impl Line<'_> {
     pub(super) fn write(&self, format: Format, stamp: &mut Stamp, out: &mut Vec<u8>) {
         let mut end = self.why.len().min(WHY_BYTES);
         while !self.why.is_char_boundary(end) {
             end -= 1;
         }
-        let why = &self.why[..end];
         let texts = [
-            ("id", self.id),
-            ("dialect", self.dialect),
-            ("command", self.command),
-            ("upstream", self.upstream),
-            ("outcome", self.outcome),
-            ("why", why),
+            (label!("id"), self.id),
+            (label!("dialect"), self.dialect),
+            (label!("command"), self.command),
+            (label!("upstream"), self.upstream),
+            (label!("outcome"), self.outcome),
+            (label!("why"), &self.why[..end]),
         ];
-        let numbers = [("status", u64::from(self.status)), ("micros", self.micros)];
-        let texts = texts.iter().filter(|(_, value)| !value.is_empty());
-        match format {
-            Format::Text => {
-                stamp.write(self.at, out);
-                out.extend_from_slice(b"  INFO request");
-                for (name, value) in texts {
-                    begin(b" ", name, b"=", out);
-                    text(value, out);
-                }
-                for (name, value) in numbers {
-                    begin(b" ", name, b"=", out);
-                    number(value, out);
-                }
-                out.push(b'\n');
-            }
-            Format::Json => {
-                out.extend_from_slice(b"{\"timestamp\":\"");
-                stamp.write(self.at, out);
-                out.extend_from_slice(b"\",\"level\":\"INFO\",\"message\":\"request\"");
-                for (name, value) in texts {
-                    begin(b",\"", name, b"\":", out);
-                    json(value, out);
-                }
-                for (name, value) in numbers {
-                    begin(b",\"", name, b"\":", out);
-                    number(value, out);
-                }
-                out.extend_from_slice(b"}\n");
+        let numbers = [
+            (label!("status"), u64::from(self.status)),
+            (label!("micros"), self.micros),
+        ];
+        out.reserve(LINE_BYTES);
+        let (begin, middle, end, put): (_, _, _, fn(&str, &mut Vec<u8>)) = match format {
+            Format::Text => ("", "  INFO request", "\n", text),
+            Format::Json => (
+                "{\"timestamp\":\"",
+                "\",\"level\":\"INFO\",\"message\":\"request\"",
+                "}\n",
+                json,
+            ),
+        };
+        out.extend_from_slice(begin.as_bytes());
+        stamp.write(self.at, out);
+        out.extend_from_slice(middle.as_bytes());
+        for (label, value) in texts {
+            if !value.is_empty() {
+                out.extend_from_slice(label[format as usize].as_bytes());
+                put(value, out);
             }
         }
+        for (label, value) in numbers {
+            out.extend_from_slice(label[format as usize].as_bytes());
+            number(value, out);
+        }
+        out.extend_from_slice(end.as_bytes());
     }
-}
-
-fn begin(before: &[u8], name: &str, after: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(before);
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(after);
 }
 
 fn number(value: u64, out: &mut Vec<u8>) {

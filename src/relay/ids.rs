@@ -28,9 +28,23 @@ pub struct Numbers {
 /// What one configuration's clients are given.
 pub struct Ids {
     pub numbers: Arc<Numbers>,
-    /// What dialects call the channels that the operator has named: (dialect, id) ↔ name.
-    named: HashMap<(Text, Text), Text>,
-    called: HashMap<(Text, Text), Text>,
+    /// What dialects call the channels that the operator has named: by dialect, id → name and name → id.
+    named: Names,
+    called: Names,
+}
+
+#[derive(Default)]
+struct Names(HashMap<Text, HashMap<Text, Text>>);
+
+impl Names {
+    fn add(&mut self, dialect: &Text, from: &Text, to: &Text) {
+        let names = self.0.entry(dialect.clone()).or_default();
+        names.insert(from.clone(), to.clone());
+    }
+
+    fn of(&self, dialect: &str, from: &str) -> Option<&Text> {
+        self.0.get(dialect)?.get(from)
+    }
 }
 
 /// Whose ids are to be written, and how.
@@ -52,12 +66,11 @@ impl Side<'_> {
 
 impl Ids {
     pub fn new(numbers: Arc<Numbers>, rules: &[ChannelRule]) -> Ids {
-        let mut named = HashMap::new();
-        let mut called = HashMap::new();
+        let (mut named, mut called) = (Names::default(), Names::default());
         for rule in rules {
             for (dialect, id) in &rule.ids {
-                named.insert((dialect.clone(), id.clone()), rule.name.clone());
-                called.insert((dialect.clone(), rule.name.clone()), id.clone());
+                named.add(dialect, id, &rule.name);
+                called.add(dialect, &rule.name, id);
             }
         }
         Ids {
@@ -69,7 +82,7 @@ impl Ids {
 
     /// The channel that a client means by an id: the operator's name for it, a number of ours, or the text itself.
     pub async fn channel(&self, dialect: &str, kind: IdKind, id: &Text) -> Result<Text, Fault> {
-        if let Some(name) = self.named.get(&(dialect.into(), id.clone())) {
+        if let Some(name) = self.named.of(dialect, id) {
             return Ok(name.clone());
         }
         match kind {
@@ -119,7 +132,7 @@ impl Ids {
         kind: IdKind,
         name: &Text,
     ) -> Result<Text, Fault> {
-        if let Some(id) = self.called.get(&(dialect.into(), name.clone())) {
+        if let Some(id) = self.called.of(dialect, name) {
             return Ok(id.clone());
         }
         if name.is_empty() || matches!(kind, IdKind::None | IdKind::Text) {

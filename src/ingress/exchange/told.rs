@@ -46,9 +46,10 @@ impl Exchange {
     /// A request that no dialect has seen has its line all the same.
     pub(super) fn tell_of_nobody(&self, kind: Kind, status: StatusCode, started: Instant) {
         let Some(log) = &self.log else { return };
+        let now = arrival::now();
         log.add(&Line {
-            at: arrival::now(),
-            id: &arrival::id(),
+            at: now,
+            id: &arrival::id(now),
             dialect: "",
             command: "none",
             upstream: "",
