@@ -5,9 +5,10 @@
 //! name. The ingress and the relay count here, the admin door shows it.
 
 mod upstream;
+pub mod waits;
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
@@ -19,10 +20,10 @@ pub use upstream::{Class, Refused, State, UpstreamMeter};
 use crate::model::{Kind, Operation, Time};
 use upstream::UpstreamSeries;
 
-/// From a tenth of a millisecond, what we add ourselves, to the deadline of a slow upstream.
+/// From what we add ourselves to the deadline of a slow upstream.
 const SECONDS: &[f64] = &[
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 15.0,
+    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+    0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0,
 ];
 /// Success, and the kinds of fault.
 const OUTCOMES: usize = 1 + Kind::ALL.len();
@@ -34,6 +35,8 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     seconds: HistogramVec,
+    translation: HistogramVec,
+    store: HistogramVec,
     in_flight: IntGauge,
     upstreams: UpstreamSeries,
     turned_away: [IntCounter; 3],
@@ -60,17 +63,17 @@ impl Metrics {
             Opts::new("sabir_requests_total", "Requests answered."),
             &["dialect", "command", "outcome"],
         )?;
-        let seconds = HistogramVec::new(
-            HistogramOpts::new(
-                "sabir_request_seconds",
-                "From a request's head to its reply.",
-            )
-            .buckets(SECONDS.into()),
-            &["dialect"],
-        )?;
+        let seconds = |name: &str, help: &str, label: &str| {
+            let opts = HistogramOpts::new(name, help).buckets(SECONDS.into());
+            let seconds = HistogramVec::new(opts, &[label])?;
+            registry.register(Box::new(seconds.clone()))?;
+            Ok::<_, prometheus::Error>(seconds)
+        };
+        let whole = "From a request's head to its reply.";
+        let own = "What of it Sabir spent itself: without waiting for the body, for upstreams, the store or a place.";
+        let asked = "From a call of the store to its answer.";
         let in_flight = IntGauge::new("sabir_requests_in_flight", "Requests being answered.")?;
         registry.register(Box::new(requests.clone()))?;
-        registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(in_flight.clone()))?;
         let turned_away = IntCounterVec::new(
             Opts::new(
@@ -97,9 +100,11 @@ impl Metrics {
         registry.register(Box::new(configured.clone()))?;
         Ok(Metrics {
             upstreams: UpstreamSeries::new(&registry)?,
+            seconds: seconds("sabir_request_seconds", whole, "dialect")?,
+            translation: seconds("sabir_translation_seconds", own, "dialect")?,
+            store: seconds("sabir_store_seconds", asked, "access")?,
             registry,
             requests,
-            seconds,
             in_flight,
             turned_away: ["rate", "guess", "in_flight"]
                 .map(|reason| turned_away.with_label_values(&[reason])),
@@ -120,7 +125,7 @@ impl Metrics {
         RequestMeters {
             dialects: dialects
                 .iter()
-                .map(|dialect| RequestMeter::new(dialect, &self.requests, &self.seconds))
+                .map(|dialect| RequestMeter::new(dialect, self))
                 .collect(),
             in_flight: self.in_flight.clone(),
             no_place: self.turned_away[TurnedAway::InFlight as usize].clone(),
@@ -130,6 +135,11 @@ impl Metrics {
     /// Where what is done about one upstream is counted.
     pub fn upstream(&self, name: &str) -> UpstreamMeter {
         self.upstreams.meter(name)
+    }
+
+    /// Where calls of the store are counted.
+    pub fn store(&self) -> StoreMeter {
+        StoreMeter(["read", "write"].map(|access| self.store.with_label_values(&[access])))
     }
 
     /// The configuration was read anew, and taken if it was right.
@@ -173,7 +183,8 @@ impl RequestMeters {
         self.no_place.inc();
     }
 
-    /// A request was answered. Without an operation it was not understood; without a fault it succeeded.
+    /// The request that is being polled was answered. Without an operation it was not understood; without a fault it
+    /// succeeded.
     pub fn answered(
         &self,
         dialect: usize,
@@ -184,6 +195,8 @@ impl RequestMeters {
         if let Some(meter) = self.dialects.get(dialect) {
             meter.count(operation, fault);
             meter.seconds.observe(took.as_secs_f64());
+            let own = took.saturating_sub(waits::total());
+            meter.translation.observe(own.as_secs_f64());
         }
     }
 }
@@ -204,17 +217,19 @@ struct RequestMeter {
     /// By command, then by outcome.
     counts: Box<[OnceLock<IntCounter>]>,
     seconds: Histogram,
+    translation: Histogram,
 }
 
 impl RequestMeter {
-    fn new(dialect: &str, requests: &IntCounterVec, seconds: &HistogramVec) -> RequestMeter {
+    fn new(dialect: &str, metrics: &Metrics) -> RequestMeter {
         RequestMeter {
             dialect: dialect.into(),
-            family: requests.clone(),
+            family: metrics.requests.clone(),
             counts: std::iter::repeat_with(OnceLock::new)
                 .take(COMMANDS * OUTCOMES)
                 .collect(),
-            seconds: seconds.with_label_values(&[dialect]),
+            seconds: metrics.seconds.with_label_values(&[dialect]),
+            translation: metrics.translation.with_label_values(&[dialect]),
         }
     }
 
@@ -228,6 +243,19 @@ impl RequestMeter {
                 .with_label_values(&[self.dialect.as_str(), command, outcome])
         });
         count.inc();
+    }
+}
+
+/// What is counted of the store, by whether a call changes something.
+#[derive(Clone)]
+pub struct StoreMeter([Histogram; 2]);
+
+impl StoreMeter {
+    /// A call that was made then has its answer.
+    pub fn answered(&self, writes: bool, since: Instant) {
+        let now = Instant::now();
+        self.0[usize::from(writes)].observe((now - since).as_secs_f64());
+        waits::waited(since, now);
     }
 }
 
@@ -250,12 +278,15 @@ mod tests {
         far.breaker(State::Open);
         far.opened();
         metrics.turned_away(TurnedAway::InFlight);
+        metrics.store().answered(true, Instant::now());
         let text = metrics.text().unwrap();
         for line in [
             r#"sabir_requests_total{command="send",dialect="keyauth",outcome="done"} 2"#,
             r#"sabir_requests_total{command="none",dialect="rooms",outcome="invalid.malformed"} 1"#,
             r#"sabir_request_seconds_count{dialect="keyauth"} 2"#,
             r#"sabir_request_seconds_bucket{dialect="keyauth",le="0.005"} 2"#,
+            r#"sabir_translation_seconds_count{dialect="keyauth"} 2"#,
+            r#"sabir_store_seconds_count{access="write"} 1"#,
             r#"sabir_upstream_attempts_total{class="unknown",upstream="far"} 1"#,
             r#"sabir_upstream_attempts_total{class="not_sent",upstream="far"} 0"#,
             r#"sabir_upstream_seconds_count{upstream="far"} 1"#,
@@ -275,6 +306,25 @@ mod tests {
                 .unwrap()
                 .contains("sabir_requests_in_flight 0")
         );
+    }
+
+    #[test]
+    fn every_series_is_explained() {
+        let page = include_str!("../docs/metrics.md");
+        let metrics = Metrics::new().unwrap();
+        metrics
+            .requests(&["rooms"])
+            .answered(0, None, None, Duration::ZERO);
+        metrics.upstream("far").retried();
+        metrics.store().answered(false, Instant::now());
+        metrics.turned_away(TurnedAway::Rate);
+        metrics.reloaded(true);
+        let families = metrics.registry.gather();
+        for family in &families {
+            let row = format!("| `{}` |", family.name());
+            assert!(page.contains(&row), "{row}");
+        }
+        assert_eq!(page.matches("\n| `sabir_").count(), families.len());
     }
 
     #[test]

@@ -21,7 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("log", &["model", "metrics"]),
     ("dialect", &["model", "diagnose"]),
     ("route", &["model"]),
-    ("store", &["model"]),
+    ("store", &["model", "metrics"]),
     ("auth", &["model", "store"]),
     ("relay", &["model", "dialect", "store", "metrics", "alarm"]),
     ("outbox", &["model", "store", "relay", "metrics"]),

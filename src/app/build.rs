@@ -43,7 +43,9 @@ impl Lasting {
     pub async fn open(config: &Config) -> Result<Lasting> {
         let url = &config.store.url;
         let path = url.strip_prefix("sqlite:").unwrap_or(url);
-        Lasting::on(Arc::new(Sqlite::open(StoreConfig::new(path))?)).await
+        let metrics = Arc::new(Metrics::new()?);
+        let store = Sqlite::open(StoreConfig::new(path))?.metered(metrics.store());
+        Lasting::with(Arc::new(store), metrics).await
     }
 
     /// Takes up what a store remembers that is open already.
@@ -51,7 +53,10 @@ impl Lasting {
     /// # Errors
     /// The store cannot be read.
     pub async fn on(store: Arc<dyn Store>) -> Result<Lasting> {
-        let metrics = Arc::new(Metrics::new()?);
+        Lasting::with(store, Arc::new(Metrics::new()?)).await
+    }
+
+    async fn with(store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Result<Lasting> {
         Ok(Lasting {
             guard: Arc::new(Guard::new(metrics.clone())),
             metrics,

@@ -3,10 +3,12 @@
 //! Whoever comes when there is no place waits a little, and is then turned away before its body is read: work that is
 //! refused at once costs less than work that comes too late. The operator's door has no part in it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
+
+use crate::metrics::waits::waited;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -42,7 +44,12 @@ impl Capacity {
         // No timer is set as long as there is room.
         match self.places.try_acquire() {
             Ok(place) => Some(place),
-            Err(_) => timeout(self.wait, self.places.acquire()).await.ok()?.ok(),
+            Err(_) => {
+                let since = Instant::now();
+                let place = timeout(self.wait, self.places.acquire()).await;
+                waited(since, Instant::now());
+                place.ok()?.ok()
+            }
         }
     }
 }

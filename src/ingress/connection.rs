@@ -28,6 +28,7 @@ use super::listener::{Client, Floor, Handler, Seat};
 use super::screen::{Refusal, screen};
 use super::wire::{Socket, Vitals, Wire};
 use crate::alarm::Alarm;
+use crate::metrics::waits::accounted;
 
 /// Carries one connection whose first bytes are a handshake, which is no longer waited for than the first request.
 pub(super) async fn secure<H: Handler>(
@@ -128,7 +129,8 @@ pub(super) async fn respond<H: Handler>(
     match screen(&request, fit) {
         Ok(coding) => {
             let body = |incoming| Body::new(incoming, coding, floor.body_bytes, floor.body_within);
-            (floor.handler.answer(request.map(body), client).await, false)
+            let answer = floor.handler.answer(request.map(body), client);
+            (accounted(answer).await, false)
         }
         Err(refusal) => {
             let (method, path) = (request.method(), request.uri().path());

@@ -9,6 +9,7 @@ mod reply;
 mod told;
 
 use std::cell::Cell;
+use std::mem::replace;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,7 +27,7 @@ use crate::dialect::server::{Ask, Refusal as NotUnderstood, Told};
 use crate::dialect::wire::Incoming;
 use crate::gateway::{Gateway, ReplyContext, letters};
 use crate::log::Lines;
-use crate::metrics::RequestMeters;
+use crate::metrics::{RequestMeters, waits};
 use crate::model::{Arrival, CheckSession, Command, Effect, Envelope, Fault, Kind, Outcome, Text};
 use reply::nobody;
 
@@ -267,7 +268,8 @@ impl Exchange {
                     body: &body,
                     ..incoming
                 };
-                visit.envelope.begun = Instant::now();
+                let before = replace(&mut visit.envelope.begun, Instant::now());
+                waits::waited(before, visit.envelope.begun);
                 self.understood(visit, &incoming, candidates).await
             }
             Err(error) => {

@@ -50,7 +50,7 @@ impl Relay {
             // The same call is said in the same words each time: there is nothing to keep for a second attempt.
             match first.take().map_or_else(|| dialect.encode(&call), Ok) {
                 Ok(outgoing) => self.attempt(delivery, outgoing, until).await,
-                Err(why) => Ended::told(Class::Rejected, Err(unsayable(why))),
+                Err(why) => Ended::told(Instant::now(), Class::Rejected, Err(unsayable(why))),
             }
         };
         upstream.stack.carry(&errand, attempt).await
@@ -69,21 +69,23 @@ impl Relay {
                 request.headers_mut().append(name, value);
             }
         }
-        match self.clients[delivery.at].call(request, until).await {
-            Ok(reply) => self.heard(delivery, outgoing.exchange, &reply),
+        let reply = self.clients[delivery.at].call(request, until).await;
+        let at = Instant::now();
+        match reply {
+            Ok(reply) => self.heard(delivery, outgoing.exchange, &reply, at),
             Err(Failure::NotSent(why @ NotSent::NoTime)) => {
                 let words = format!("nothing was sent: {why}");
-                Ended::late(Err(Fault::upstream(Kind::Timeout, words)))
+                Ended::late(at, Err(Fault::upstream(Kind::Timeout, words)))
             }
             Err(Failure::NotSent(why)) => {
-                let late = Instant::now() >= until;
+                let late = at >= until;
                 let kind = if late {
                     Kind::Timeout
                 } else {
                     Kind::Unavailable
                 };
                 let fault = Fault::upstream(kind, format!("nothing was sent: {why}"));
-                Ended::failed(Class::NotSent, Err(fault))
+                Ended::failed(at, Class::NotSent, Err(fault))
             }
             Err(Failure::Unknown(why)) => {
                 let late = matches!(why, Unknown::TimedOut);
@@ -93,13 +95,19 @@ impl Relay {
                     Kind::Unavailable
                 };
                 let fault = unclear(delivery.command, Fault::upstream(kind, why.to_string()));
-                Ended::failed(Class::Unknown, Err(fault))
+                Ended::failed(at, Class::Unknown, Err(fault))
             }
         }
     }
 
     /// A complete reply.
-    fn heard(&self, delivery: &Delivery<'_>, exchange: usize, reply: &Response<Bytes>) -> Ended {
+    fn heard(
+        &self,
+        delivery: &Delivery<'_>,
+        exchange: usize,
+        reply: &Response<Bytes>,
+        at: Instant,
+    ) -> Ended {
         let upstream = &self.shared.upstreams[delivery.at];
         let dialect = self.dialect(upstream);
         let call = delivery.call(upstream);
@@ -141,8 +149,8 @@ impl Relay {
             Understood::Unclear(why) => unclear(&why),
         };
         match heard.status.is_server_error() {
-            true => Ended::failed(class, outcome),
-            false => Ended::told(class, outcome),
+            true => Ended::failed(at, class, outcome),
+            false => Ended::told(at, class, outcome),
         }
     }
 }

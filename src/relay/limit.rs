@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 
+use crate::metrics::waits::waited;
 use crate::metrics::{Refused, UpstreamMeter};
 use crate::model::Presence;
 
@@ -67,7 +68,12 @@ impl Limit {
     ) -> Result<Place<'_>, Refused> {
         let (permit, since) = match self.places.try_acquire() {
             Ok(permit) => (permit, now),
-            Err(_) => (self.queue(now, deadline, client).await?, Instant::now()),
+            Err(_) => {
+                let permit = self.queue(now, deadline, client).await;
+                let since = Instant::now();
+                waited(now.into_std(), since.into_std());
+                (permit?, since)
+            }
         };
         self.meter.entered();
         Ok(Place {

@@ -12,6 +12,7 @@ use super::breaker::{self, Breaker};
 use super::limit::{self, Limit};
 pub use super::retry::Repeat;
 use super::retry::{self, Retries};
+use crate::metrics::waits::waited;
 use crate::metrics::{Class, Refused, UpstreamMeter};
 use crate::model::{Fault, Kind, Outcome, Presence};
 
@@ -60,6 +61,8 @@ pub struct Ended {
     /// Did the upstream answer as one that works? A clear no counts as yes; nothing if it was not even asked.
     pub worked: Option<bool>,
     pub outcome: Outcome,
+    /// When the upstream's part in it was over.
+    pub at: Instant,
 }
 
 impl Stack {
@@ -121,10 +124,10 @@ impl Stack {
         let place = place.map_err(|reason| self.refuse(reason, Duration::ZERO))?;
         // Innermost, so that it is the upstream's time that is measured and not ours.
         let ended = attempt(errand.until.min(place.since + self.attempt)).await;
-        let now = Instant::now();
-        self.meter.attempted(ended.class, now - place.since);
+        waited(place.since.into_std(), ended.at.into_std());
+        self.meter.attempted(ended.class, ended.at - place.since);
         if let Some(worked) = ended.worked {
-            admission.settle(worked, now);
+            admission.settle(worked, ended.at);
         }
         Ok(ended)
     }
@@ -140,15 +143,17 @@ impl Stack {
         if !repeatable || ended.names_a_time() || !self.retries.allows(had) {
             return false;
         }
-        let pause = self.retries.pause();
-        if Instant::now() + pause >= errand.until || !self.retries.take() {
+        let (pause, since) = (self.retries.pause(), Instant::now());
+        if since + pause >= errand.until || !self.retries.take() {
             return false;
         }
-        tokio::select! {
+        let again = tokio::select! {
             biased;
             () = errand.client.departure() => false,
             () = sleep(pause) => true,
-        }
+        };
+        waited(since.into_std(), std::time::Instant::now());
+        again
     }
 
     fn refuse(&self, reason: Refused, wait: Duration) -> Refusal {
@@ -159,29 +164,32 @@ impl Stack {
 
 impl Ended {
     /// By an upstream that works, whatever it said.
-    pub fn told(class: Class, outcome: Outcome) -> Ended {
+    pub fn told(at: Instant, class: Class, outcome: Outcome) -> Ended {
         Ended {
             class,
             worked: Some(true),
             outcome,
+            at,
         }
     }
 
     /// By an upstream that does not work.
-    pub fn failed(class: Class, outcome: Outcome) -> Ended {
+    pub fn failed(at: Instant, class: Class, outcome: Outcome) -> Ended {
         Ended {
             class,
             worked: Some(false),
             outcome,
+            at,
         }
     }
 
     /// Before the upstream was asked: our own time was over.
-    pub fn late(outcome: Outcome) -> Ended {
+    pub fn late(at: Instant, outcome: Outcome) -> Ended {
         Ended {
             class: Class::NotSent,
             worked: None,
             outcome,
+            at,
         }
     }
 
@@ -248,9 +256,9 @@ mod tests {
 
     fn ended(class: Class, kind: Kind) -> Ended {
         match class {
-            Class::Done => Ended::told(class, Ok(Reply::Done(Done {}))),
-            Class::Rejected => Ended::told(class, Err(Fault::upstream(kind, ""))),
-            _ => Ended::failed(class, Err(Fault::upstream(kind, ""))),
+            Class::Done => Ended::told(Instant::now(), class, Ok(Reply::Done(Done {}))),
+            Class::Rejected => Ended::told(Instant::now(), class, Err(Fault::upstream(kind, ""))),
+            _ => Ended::failed(Instant::now(), class, Err(Fault::upstream(kind, ""))),
         }
     }
 
@@ -343,7 +351,7 @@ mod tests {
         let attempt = async |_| {
             made.set(made.get() + 1);
             let busy = Fault::upstream(Kind::Unavailable, "").retry_after(7);
-            Ended::failed(Class::Unknown, Err(busy))
+            Ended::failed(Instant::now(), Class::Unknown, Err(busy))
         };
         let fault = stack.carry(&errand, attempt).await.unwrap_err();
         assert_eq!((made.get(), fault.details.retry_after), (1, Some(7)));
@@ -380,7 +388,8 @@ mod tests {
             client: &Presence::default(),
         };
         for _ in 0..3 {
-            let late = async |_| Ended::late(Err(Fault::upstream(Kind::Timeout, "late")));
+            let late =
+                async |_| Ended::late(Instant::now(), Err(Fault::upstream(Kind::Timeout, "late")));
             let fault = patient.carry(&errand, late).await.unwrap_err();
             assert_eq!(fault.details.message, "late");
         }

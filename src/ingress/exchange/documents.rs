@@ -4,6 +4,7 @@
 //! calling comes before what is wrong with a document; the commands of a query run together, those of a mutation one
 //! after another; a batch is answered whole.
 
+use std::mem::replace;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use crate::dialect::server::Rendered;
 use crate::dialect::wire::Incoming;
 use crate::ingress::listener::Body;
 use crate::ingress::rescue;
+use crate::metrics::waits;
 use crate::model::{Done, Fault, Kind, Operation, Outcome, Reply, Text};
 
 /// The largest body: documents and their variables, which take many times their bytes once they are read.
@@ -116,7 +118,8 @@ impl Exchange {
             Err(error) => return self.whole(visit, rescue::body(&error), None),
         };
         incoming.body = &body;
-        visit.envelope.begun = Instant::now();
+        let before = replace(&mut visit.envelope.begun, Instant::now());
+        waits::waited(before, visit.envelope.begun);
         let read = dialect.read_documents(&incoming);
         visit.envelope.credential = read.credential;
         let documents = match read.documents {

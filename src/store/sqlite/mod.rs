@@ -20,12 +20,13 @@ mod writer;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Answer, Health, StoreError};
+use crate::metrics::StoreMeter;
 
 /// How the engine is opened.
 #[derive(Clone, Debug)]
@@ -73,6 +74,7 @@ pub struct Sqlite {
     state: Arc<State>,
     writer: mpsc::Sender<writer::Order>,
     reader: mpsc::Sender<reader::Order>,
+    meter: Option<StoreMeter>,
     threads: Mutex<Vec<Worker>>,
 }
 
@@ -123,8 +125,17 @@ impl Sqlite {
             state,
             writer,
             reader,
+            meter: None,
             threads: Mutex::new(threads),
         })
+    }
+
+    /// Has its calls counted.
+    pub fn metered(self, meter: StoreMeter) -> Sqlite {
+        Sqlite {
+            meter: Some(meter),
+            ..self
+        }
     }
 
     /// Queues a change and waits until it is committed.
@@ -132,7 +143,7 @@ impl Sqlite {
         &self,
         change: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
-        Box::pin(async move {
+        self.timed(true, async move {
             let (task, answer) = writer::task(change);
             let queued = self.writer.send(writer::Order::Work(task)).await;
             queued.map_err(|_| StoreError::Closed)?;
@@ -145,11 +156,27 @@ impl Sqlite {
         &self,
         question: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Answer<'_, T> {
-        Box::pin(async move {
+        self.timed(false, async move {
             let (query, answer) = reader::query(question);
             let queued = self.reader.send(reader::Order::Query(query)).await;
             queued.map_err(|_| StoreError::Closed)?;
             answer.await.unwrap_or(Err(StoreError::Closed))
+        })
+    }
+
+    fn timed<'a, T>(
+        &'a self,
+        writes: bool,
+        call: impl Future<Output = Result<T, StoreError>> + Send + 'a,
+    ) -> Answer<'a, T> {
+        Box::pin(async move {
+            let Some(meter) = &self.meter else {
+                return call.await;
+            };
+            let since = Instant::now();
+            let answer = call.await;
+            meter.answered(writes, since);
+            answer
         })
     }
 
