@@ -34,6 +34,8 @@ pub struct Dialect {
     pub reply_header: Vec<Header>,
     pub auth: Vec<Auth>,
     pub shapes: Vec<Shape>,
+    /// The names of the member by whose text alone most requests to one path are told apart; empty if there is none.
+    pub tag: Vec<Box<str>>,
     pub exchanges: Vec<Exchange>,
     pub faults: Vec<FaultForm>,
     /// What its GraphQL doors answer.
@@ -155,6 +157,8 @@ pub struct Exchange {
     pub seal: SealKey,
     /// Constants that select this exchange, as (place, value); more win over fewer.
     pub constants: Vec<(String, String)>,
+    /// What the dialect's tag must be for this exchange to be meant.
+    pub tag: Option<Box<str>>,
     /// Another entry with the same request, to be rendered when its `when` holds.
     pub twin: Option<usize>,
     /// Does the request carry a credential of its own, so that no other is to be sent with it?

@@ -7,7 +7,8 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::{percent_decode, percent_decode_str};
+use memchr::{memchr, memchr_iter, memchr2};
+use percent_encoding::percent_decode_str;
 
 use super::tape::{Tape, Tree};
 
@@ -29,56 +30,70 @@ pub fn plain(text: &str) -> Result<Tape<'_>, NotUtf8> {
     if text.is_empty() {
         return Ok(Tape::default());
     }
-    let separators = text.bytes().filter(|byte| *byte == b'&').count();
+    let separators = memchr_iter(b'&', text.as_bytes()).count();
     Tape::of_pairs(pairs(text), separators + 1)
 }
 
-/// The decoded pairs of a query string or an urlencoded body, found in one pass.
+/// The decoded pairs of a query string or an urlencoded body.
 pub(super) fn pairs(text: &str) -> impl Iterator<Item = Result<Pair<'_>, NotUtf8>> {
     let mut rest = text;
+    // Most pairs stand before the next coded character, and are taken as they are.
+    let mut coded = from_coded(text);
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches('&');
-        let (mut equals, mut coded) = (None, false);
-        let mut end = rest.len();
-        for (at, byte) in rest.bytes().enumerate() {
-            match byte {
-                b'&' => {
-                    end = at;
-                    break;
-                }
-                b'=' if equals.is_none() => equals = Some(at),
-                b'%' | b'+' => coded = true,
-                _ => {}
-            }
+        if rest.is_empty() {
+            return None;
         }
-        let name = &rest[..equals.unwrap_or(end)];
-        let value = equals.map_or("", |at| &rest[at + 1..end]);
-        let empty = rest.is_empty();
-        rest = &rest[end..];
-        (!empty).then(|| pair(name, value, coded))
+        let end = memchr2(b'=', b'&', rest.as_bytes()).unwrap_or(rest.len());
+        let (name, mut value) = rest.split_at(end);
+        (value, rest) = match value.strip_prefix('=') {
+            Some(behind) => {
+                behind.split_at(memchr(b'&', behind.as_bytes()).unwrap_or(behind.len()))
+            }
+            None => ("", value),
+        };
+        if coded <= rest.len() {
+            return Some(Ok((Cow::Borrowed(name), Cow::Borrowed(value))));
+        }
+        coded = from_coded(rest);
+        Some(decode(name).and_then(|name| Ok((name, decode(value)?))))
     })
 }
 
-fn pair<'t>(name: &'t str, value: &'t str, coded: bool) -> Result<Pair<'t>, NotUtf8> {
-    if !coded {
-        return Ok((Cow::Borrowed(name), Cow::Borrowed(value)));
-    }
-    Ok((decode(name)?, decode(value)?))
+/// How long a text is from its first coded character on.
+fn from_coded(text: &str) -> usize {
+    let coded = memchr2(b'%', b'+', text.as_bytes());
+    coded.map_or(0, |at| text.len() - at)
 }
 
 /// `+` is a blank; a `%` that begins no escape stands for itself, as in bodies that were never escaped.
 fn decode(text: &str) -> Result<Cow<'_, str>, NotUtf8> {
-    if !text.contains(['%', '+']) {
+    if from_coded(text) == 0 {
         return Ok(Cow::Borrowed(text));
     }
-    let blanks: Vec<u8> = text
-        .bytes()
-        .map(|byte| if byte == b'+' { b' ' } else { byte })
-        .collect();
-    let decoded = percent_decode(&blanks).collect();
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some(at) = memchr(b'%', rest) {
+        extend_plain(&mut decoded, &rest[..at]);
+        let escape = rest.get(at + 1..at + 3).and_then(|digits| {
+            let [high, low] = [0, 1].map(|at| char::from(digits[at]).to_digit(16));
+            Some((high? << 4 | low?) as u8)
+        });
+        decoded.push(escape.unwrap_or(b'%'));
+        rest = &rest[at + if escape.is_some() { 3 } else { 1 }..];
+    }
+    extend_plain(&mut decoded, rest);
     String::from_utf8(decoded)
         .map(Cow::Owned)
         .map_err(|_| NotUtf8)
+}
+
+fn extend_plain(decoded: &mut Vec<u8>, plain: &[u8]) {
+    let from = decoded.len();
+    decoded.extend_from_slice(plain);
+    for byte in &mut decoded[from..] {
+        *byte = if *byte == b'+' { b' ' } else { *byte };
+    }
 }
 
 /// Decodes one segment of a path, where `+` stands for itself.
@@ -115,7 +130,7 @@ pub fn feathers(text: &str) -> Result<Tape<'static>, NotUtf8> {
 /// Would a text be read as a value of another type?
 pub fn looks_typed(text: &str) -> bool {
     text.strip_prefix('#')
-        .is_some_and(|spelt| Tape::json(spelt.as_bytes()).is_ok())
+        .is_some_and(|spelt| Tape::json_text(spelt).is_ok())
 }
 
 /// `#50`, `#true` and `#[]` are values rather than text.
@@ -123,7 +138,7 @@ fn typed(value: &str) -> Tree {
     let Some(spelt) = value.strip_prefix('#') else {
         return Tree::Text(value.to_owned());
     };
-    match Tape::json(spelt.as_bytes()) {
+    match Tape::json_text(spelt) {
         Ok(tape) => tape.root().map_or(Tree::Null, Tree::copy),
         Err(_) => Tree::Text(value.to_owned()),
     }

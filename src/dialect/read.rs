@@ -11,7 +11,7 @@ use fit::split_prefix;
 pub use fit::{Field, Fields, Fit, anything_of, matches, members_match};
 
 use super::codec::Codec;
-use super::tape::{Kind, Tape};
+use super::tape::{Kind, Leaf, Tape};
 use super::template::{
     Absence, Derive, Member, Piece, Placeholder, Root, Shape, Source, Target, Template,
 };
@@ -119,7 +119,7 @@ impl<'d> Reader<'d> {
         fields: &Fields<'_>,
         target: &mut Target<'_>,
     ) -> Result<(), Miss> {
-        let mut next = fields.first.map_or(0, |field| field.at.first_member());
+        let mut next = fields.first.map(|field| field.at.members());
         let mut worst = None;
         for member in members {
             let read = match &member.dynamic {
@@ -245,7 +245,7 @@ impl<'d> Reader<'d> {
         field: Option<Field<'_>>,
         target: &mut Target<'_>,
     ) -> Result<(), Miss> {
-        let field = field.filter(|field| field.at.kind() != Kind::Null);
+        let field = field.filter(|field| !field.at.is_null());
         let Some(field) = field else {
             return self.absent(placeholder);
         };
@@ -258,7 +258,7 @@ impl<'d> Reader<'d> {
             return Ok(());
         };
         let path = &placeholder.source.path;
-        match placeholder.source.kind {
+        match &placeholder.source.kind {
             Type::Record(_) => self.shaped(placeholder, field, target),
             Type::List(item) => {
                 self.anew(Some(record), path);
@@ -266,7 +266,7 @@ impl<'d> Reader<'d> {
             }
             kind => {
                 let codec = placeholder.codec;
-                match codec.decode(field.at, &kind, field.textual, &mut self.scratch) {
+                match codec.decode(field.at, kind, field.textual, &mut self.scratch) {
                     Some(Value::Text("")) => self.absent(placeholder),
                     Some(value) if record.set(path, value).is_ok() => Ok(()),
                     _ => self.ill_typed(),
@@ -361,16 +361,16 @@ impl<'d> Reader<'d> {
             if !record.get(&derive.target.path).is_absent() {
                 continue;
             }
-            let (text, tape);
+            let (text, leaf, tape);
             let at = match record.get(&derive.from.path) {
                 Value::Text(value) => {
                     text = value.to_owned();
-                    tape = Tape::of_text(&text);
-                    tape.root()
+                    leaf = Leaf::text(&text);
+                    Some(leaf.at())
                 }
                 Value::Json(json) => {
                     text = json.to_owned();
-                    tape = Tape::json(text.as_bytes()).unwrap_or_default();
+                    tape = Tape::json_text(&text).unwrap_or_default();
                     tape.root()
                 }
                 _ => None,

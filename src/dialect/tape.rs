@@ -17,7 +17,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::escape;
 
-/// One node; a container is followed by its contents and knows where they end.
+/// One node; a container is followed by its contents and knows how many nodes the whole of it is.
 #[derive(Clone, Debug, PartialEq)]
 enum Node<'a> {
     Null,
@@ -28,12 +28,21 @@ enum Node<'a> {
     Float(f64),
     Text(Cow<'a, str>),
     Array {
-        end: usize,
+        nodes: usize,
     },
     /// The contents alternate: the member's name as a text, then its value.
     Object {
-        end: usize,
+        nodes: usize,
     },
+}
+
+impl Node<'_> {
+    fn nodes(&self) -> usize {
+        match self {
+            Node::Array { nodes } | Node::Object { nodes } => *nodes,
+            _ => 1,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -41,11 +50,25 @@ pub struct Tape<'a> {
     nodes: Vec<Node<'a>>,
 }
 
-/// A place on a tape.
+/// A place on a tape: the nodes of one value.
 #[derive(Clone, Copy, Debug)]
-pub struct At<'t> {
-    tape: &'t Tape<'t>,
-    index: usize,
+pub struct At<'t>(&'t [Node<'t>]);
+
+/// Some of an object's members, up to its last.
+#[derive(Clone, Copy, Debug)]
+pub struct Members<'t>(&'t [Node<'t>]);
+
+/// A text that stands alone, as a header's value or a path's segment does.
+pub struct Leaf<'a>(Node<'a>);
+
+impl<'a> Leaf<'a> {
+    pub fn text(text: &'a str) -> Leaf<'a> {
+        Leaf(Node::Text(Cow::Borrowed(text)))
+    }
+
+    pub fn at(&self) -> At<'_> {
+        At(std::slice::from_ref(&self.0))
+    }
 }
 
 /// What stands at a place.
@@ -67,12 +90,20 @@ impl<'a> Tape<'a> {
     /// # Errors
     /// What `serde_json` says: not JSON, not UTF-8, deeper than 128, or something after the end.
     pub fn json(bytes: &'a [u8]) -> Result<Tape<'a>, serde_json::Error> {
-        // A guess from the shortest usual member, `"a":1,`, spares the growing of small tapes.
-        let mut tape = Tape {
-            nodes: Vec::with_capacity(bytes.len() / 12 + 4),
-        };
         // Checked as a whole once, which is far faster than text by text.
         let text = std::str::from_utf8(bytes).map_err(serde::de::Error::custom)?;
+        Tape::json_text(text)
+    }
+
+    /// Reads one JSON document out of a text.
+    ///
+    /// # Errors
+    /// As [`Tape::json`].
+    pub fn json_text(text: &'a str) -> Result<Tape<'a>, serde_json::Error> {
+        // A guess from the shortest usual member, `"a":1,`, spares the growing of small tapes.
+        let mut tape = Tape {
+            nodes: Vec::with_capacity(text.len() / 12 + 4),
+        };
         let mut reader = serde_json::Deserializer::from_str(text);
         Builder(&mut tape).deserialize(&mut reader)?;
         reader.end()?;
@@ -90,7 +121,7 @@ impl<'a> Tape<'a> {
         let mut tape = Tape {
             nodes: Vec::with_capacity(1 + 2 * expected),
         };
-        tape.nodes.push(Node::Object { end: 0 });
+        tape.nodes.push(Node::Object { nodes: 0 });
         for pair in pairs {
             let (name, value) = pair?;
             tape.nodes.push(Node::Text(name));
@@ -100,39 +131,29 @@ impl<'a> Tape<'a> {
         Ok(tape)
     }
 
-    /// A text alone, as a header's value or a path's segment is.
-    pub fn of_text(text: &'a str) -> Tape<'a> {
-        Tape {
-            nodes: vec![Node::Text(Cow::Borrowed(text))],
-        }
-    }
-
     /// The whole document; `None` for an empty tape.
     pub fn root(&self) -> Option<At<'_>> {
         // A `Tape<'a>` is covariant, so a borrow of it is a tape of that borrow.
-        (!self.nodes.is_empty()).then_some(At {
-            tape: self,
-            index: 0,
-        })
+        (!self.nodes.is_empty()).then_some(At(&self.nodes))
     }
 
     fn close(&mut self, opened: usize) {
-        let end = self.nodes.len();
-        match &mut self.nodes[opened] {
-            Node::Array { end: place } | Node::Object { end: place } => *place = end,
-            _ => {}
+        let all = self.nodes.len() - opened;
+        if let Some(Node::Array { nodes } | Node::Object { nodes }) = self.nodes.get_mut(opened) {
+            *nodes = all;
         }
     }
 
     /// The first member name that an object has twice, which readers understand differently.
     pub fn doubled_member(&self) -> Option<&str> {
         for (index, node) in self.nodes.iter().enumerate() {
-            if !matches!(node, Node::Object { .. }) {
+            let Node::Object { nodes } = node else {
                 continue;
-            }
+            };
+            let object = At(&self.nodes[index..index + nodes]);
             let mut seen = HashSet::new();
             let mut few: [&str; 16] = [""; 16];
-            for (count, (name, _)) in (At { tape: self, index }).members().enumerate() {
+            for (count, (name, _)) in object.members().enumerate() {
                 // Small objects are compared pairwise: that is cheaper than hashing.
                 let doubled = if count < few.len() {
                     let doubled = few[..count].contains(&name);
@@ -155,100 +176,70 @@ impl<'a> Tape<'a> {
 
 impl<'t> At<'t> {
     pub fn kind(self) -> Kind<'t> {
-        match &self.tape.nodes[self.index] {
-            Node::Null => Kind::Null,
-            Node::Bool(flag) => Kind::Bool(*flag),
-            Node::Int(int) => Kind::Int(*int),
-            Node::Big(big) => Kind::Big(*big),
-            Node::Float(float) => Kind::Float(*float),
-            Node::Text(text) => Kind::Text(text),
-            Node::Array { .. } => Kind::Array,
-            Node::Object { .. } => Kind::Object,
+        match self.0.first() {
+            None | Some(Node::Null) => Kind::Null,
+            Some(Node::Bool(flag)) => Kind::Bool(*flag),
+            Some(Node::Int(int)) => Kind::Int(*int),
+            Some(Node::Big(big)) => Kind::Big(*big),
+            Some(Node::Float(float)) => Kind::Float(*float),
+            Some(Node::Text(text)) => Kind::Text(text),
+            Some(Node::Array { .. }) => Kind::Array,
+            Some(Node::Object { .. }) => Kind::Object,
         }
     }
 
-    /// The index of the first node behind this one and all that it holds.
-    fn end(self) -> usize {
-        match &self.tape.nodes[self.index] {
-            Node::Array { end } | Node::Object { end } => *end,
-            _ => self.index + 1,
-        }
+    pub fn is_null(self) -> bool {
+        matches!(self.0, [] | [Node::Null, ..])
+    }
+
+    /// The first value of these nodes, and what stands behind it.
+    fn split(nodes: &'t [Node<'t>]) -> Option<(At<'t>, &'t [Node<'t>])> {
+        let (value, behind) = nodes.split_at_checked(nodes.first()?.nodes())?;
+        Some((At(value), behind))
     }
 
     /// The members of an object; nothing for anything else.
-    pub fn members(self) -> impl Iterator<Item = (&'t str, At<'t>)> {
-        let end = if matches!(self.kind(), Kind::Object) {
-            self.end()
-        } else {
-            0
-        };
-        let mut next = self.index + 1;
-        std::iter::from_fn(move || {
-            if next >= end {
-                return None;
-            }
-            let Node::Text(name) = &self.tape.nodes[next] else {
-                return None;
-            };
-            let value = At {
-                tape: self.tape,
-                index: next + 1,
-            };
-            next = value.end();
-            Some((name.as_ref(), value))
+    pub fn members(self) -> Members<'t> {
+        Members(match self.0 {
+            [Node::Object { .. }, rest @ ..] => rest,
+            _ => &[],
         })
     }
 
     /// The elements of an array; nothing for anything else.
     pub fn elements(self) -> impl Iterator<Item = At<'t>> {
-        let end = if matches!(self.kind(), Kind::Array) {
-            self.end()
-        } else {
-            0
+        let mut rest = match self.0 {
+            [Node::Array { .. }, rest @ ..] => rest,
+            _ => &[],
         };
-        let mut next = self.index + 1;
         std::iter::from_fn(move || {
-            let element = At {
-                tape: self.tape,
-                index: next,
-            };
-            (next < end).then(|| {
-                next = element.end();
-                element
-            })
+            let (element, behind) = At::split(rest)?;
+            rest = behind;
+            Some(element)
         })
     }
 
     /// The member of an object.
     pub fn member(self, name: &str) -> Option<At<'t>> {
-        self.members()
-            .find(|(member, _)| *member == name)
-            .map(|(_, value)| value)
+        self.members().find(name)
     }
 
-    /// The member of an object, looked for first where the last one ended: mostly the wire has the template's order.
-    pub fn next_member(self, names: &[Box<str>], next: &mut usize) -> Option<At<'t>> {
-        let end = self.end();
-        if *next > self.index
-            && *next < end
-            && let Node::Text(name) = &self.tape.nodes[*next]
-            && names.first().is_some_and(|wanted| **wanted == **name)
+    /// The member of an object under any of its names, looked for first at `next`, which is moved behind it: mostly the
+    /// wire has the template's order.
+    pub fn next_member(self, names: &[Box<str>], next: &mut Members<'t>) -> Option<At<'t>> {
+        let mut ahead = *next;
+        if let Some((name, value)) = ahead.next()
+            && names.first().is_some_and(|wanted| **wanted == *name)
         {
-            let value = At {
-                tape: self.tape,
-                index: *next + 1,
-            };
-            *next = value.end();
+            *next = ahead;
             return Some(value);
         }
-        let value = names.iter().find_map(|name| self.member(name))?;
-        *next = value.end();
-        Some(value)
-    }
-
-    /// Where the first member stands, for [`At::next_member`].
-    pub fn first_member(self) -> usize {
-        self.index + 1
+        names.iter().find_map(|name| {
+            let mut members = self.members();
+            let value = members.find(name)?;
+            *next = members;
+            Some(value)
+        })
     }
 
     /// Writes the value as JSON text.
@@ -283,6 +274,26 @@ impl<'t> At<'t> {
                 out.push_str(if lead == '{' { "{}" } else { "}" });
             }
         }
+    }
+}
+
+impl<'t> Members<'t> {
+    /// The first of this name.
+    fn find(&mut self, name: &str) -> Option<At<'t>> {
+        Iterator::find(self, |(member, _)| *member == name).map(|(_, value)| value)
+    }
+}
+
+impl<'t> Iterator for Members<'t> {
+    type Item = (&'t str, At<'t>);
+
+    fn next(&mut self) -> Option<(&'t str, At<'t>)> {
+        let [Node::Text(name), behind @ ..] = self.0 else {
+            return None;
+        };
+        let (value, behind) = At::split(behind)?;
+        self.0 = behind;
+        Some((name, value))
     }
 }
 
@@ -334,14 +345,14 @@ impl<'a> Visitor<'a> for Builder<'_, 'a> {
     }
     fn visit_seq<S: SeqAccess<'a>>(self, mut elements: S) -> Result<(), S::Error> {
         let opened = self.0.nodes.len();
-        self.0.nodes.push(Node::Array { end: 0 });
+        self.0.nodes.push(Node::Array { nodes: 0 });
         while elements.next_element_seed(Builder(self.0))?.is_some() {}
         self.0.close(opened);
         Ok(())
     }
     fn visit_map<M: MapAccess<'a>>(self, mut members: M) -> Result<(), M::Error> {
         let opened = self.0.nodes.len();
-        self.0.nodes.push(Node::Object { end: 0 });
+        self.0.nodes.push(Node::Object { nodes: 0 });
         while members.next_key_seed(Builder(self.0))?.is_some() {
             members.next_value_seed(Builder(self.0))?;
         }

@@ -3,12 +3,14 @@
 //! A reply is a success only if its status is right, its constants are all there and something else of it is; it is a
 //! refusal if a fault of the mapping fits or the status says so; everything else is unclear and is told as such.
 
+use std::cell::OnceCell;
+
 use http::StatusCode;
 
 use super::{Call, Heard, Understood};
 use crate::dialect::exchange::*;
 use crate::dialect::read::{Field, Fit, Reader, anything_of, matches};
-use crate::dialect::tape::Tape;
+use crate::dialect::tape::{Leaf, Tape};
 use crate::dialect::template::Target;
 use crate::model::record::Slot;
 use crate::model::{
@@ -18,20 +20,11 @@ use crate::model::{
 impl Dialect {
     /// Understands an upstream's complete reply to an exchange.
     pub fn understand(&self, index: usize, call: &Call<'_>, heard: &Heard<'_>) -> Understood {
-        let Heard { status, body, .. } = *heard;
+        let status = heard.status;
         let Some(exchange) = self.exchanges.get(index) else {
             return Understood::Unclear("no such exchange".into());
         };
-        let text_wanted = matches!(exchange.reply.body, ReplyBody::Text(_));
-        let tape = if text_wanted {
-            std::str::from_utf8(body).ok().map(Tape::of_text)
-        } else {
-            Tape::json(body).ok()
-        };
-        let field = tape.as_ref().and_then(Tape::root).map(|at| Field {
-            at,
-            textual: text_wanted,
-        });
+        let body = Body::of(heard.body);
         let good = exchange
             .reply
             .status
@@ -41,10 +34,10 @@ impl Dialect {
                     .reply
                     .status
                     .is_some_and(|wanted| (200..300).contains(&wanted)));
-        if good && let Some(reply) = self.understand_success(exchange, call, field) {
+        if good && let Some(reply) = self.understand_success(exchange, call, &body) {
             return Understood::Done(reply);
         }
-        match self.understand_fault(exchange, call, heard) {
+        match self.understand_fault(exchange, call, heard, &body) {
             Some(fault) => Understood::Rejected(fault),
             None => Understood::Unclear(format!(
                 "a reply that this dialect does not have, with status {status}"
@@ -56,12 +49,13 @@ impl Dialect {
         &self,
         exchange: &Exchange,
         call: &Call<'_>,
-        field: Option<Field<'_>>,
+        body: &Body<'_>,
     ) -> Option<Reply> {
         let own = match &exchange.reply.body {
             ReplyBody::Empty => return Some(Reply::prefilled(call.command)),
             ReplyBody::Json(template) | ReplyBody::Text(template) => template,
         };
+        let field = body.field(&exchange.reply.body);
         let found = field?;
         let template = std::iter::once(own)
             .chain(&exchange.also)
@@ -85,26 +79,15 @@ impl Dialect {
         exchange: &Exchange,
         call: &Call<'_>,
         heard: &Heard<'_>,
+        body: &Body<'_>,
     ) -> Option<Fault> {
-        let Heard { status, body, .. } = *heard;
-        let json = Tape::json(body).ok();
-        let text = std::str::from_utf8(body).ok().map(Tape::of_text);
+        let status = heard.status;
         let on = exchange.operation();
         let fits = |form: &&FaultForm| {
-            let field = match &form.body {
-                ReplyBody::Empty => return form.status == Some(status.as_u16()) && body.is_empty(),
-                ReplyBody::Json(_) => json
-                    .as_ref()
-                    .and_then(Tape::root)
-                    .map(|at| Field { at, textual: false }),
-                ReplyBody::Text(_) => text
-                    .as_ref()
-                    .and_then(Tape::root)
-                    .map(|at| Field { at, textual: true }),
-            };
             let (ReplyBody::Json(template) | ReplyBody::Text(template)) = &form.body else {
-                return false;
+                return form.status == Some(status.as_u16()) && heard.body.is_empty();
             };
+            let field = body.field(&form.body);
             form.role.calls()
                 && (form.constants > 0 || form.status.is_some() || form.evident)
                 && form.status.unwrap_or(200) == status.as_u16()
@@ -125,10 +108,6 @@ impl Dialect {
         let mut details = Details::default();
         let mut spare = Spare::default();
         let mut reader = Reader::new(&self.shapes, false);
-        let (field, textual) = match &form.body {
-            ReplyBody::Text(_) => (text.as_ref().and_then(Tape::root), true),
-            _ => (json.as_ref().and_then(Tape::root), false),
-        };
         let mut nothing = crate::model::Done::default();
         let mut target = Target {
             fault: &mut details,
@@ -139,13 +118,43 @@ impl Dialect {
             let _ = reader.place(&header.template, value, &mut target);
         }
         if let ReplyBody::Json(template) | ReplyBody::Text(template) = &form.body {
-            let _ = reader.read(template, field.map(|at| Field { at, textual }), &mut target);
+            let _ = reader.read(template, body.field(&form.body), &mut target);
         }
         Some(Fault {
             kind: form.kind,
             origin: crate::model::Origin::Upstream,
             details: Box::new(details),
         })
+    }
+}
+
+/// A reply's body, read once as JSON and once as text where a template wants it so.
+struct Body<'a> {
+    text: Option<&'a str>,
+    leaf: Option<Leaf<'a>>,
+    json: OnceCell<Option<Tape<'a>>>,
+}
+
+impl<'a> Body<'a> {
+    fn of(bytes: &'a [u8]) -> Body<'a> {
+        let text = std::str::from_utf8(bytes).ok();
+        Body {
+            text,
+            leaf: text.map(Leaf::text),
+            json: OnceCell::new(),
+        }
+    }
+
+    fn field(&self, wanted: &ReplyBody) -> Option<Field<'_>> {
+        match wanted {
+            ReplyBody::Empty => None,
+            ReplyBody::Text(_) => self.leaf.as_ref().map(Field::leaf),
+            ReplyBody::Json(_) => {
+                let read = || Tape::json_text(self.text?).ok();
+                let at = self.json.get_or_init(read).as_ref()?.root()?;
+                Some(Field { at, textual: false })
+            }
+        }
     }
 }
 

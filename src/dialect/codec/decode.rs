@@ -20,6 +20,10 @@ impl Codec {
         textual: bool,
         scratch: &'v mut String,
     ) -> Option<Value<'v>> {
+        // Nearly every leaf.
+        if let (Codec::Plain, Type::Text, Kind::Text(text)) = (self, kind, at.kind()) {
+            return Some(Value::Text(text));
+        }
         scratch.clear();
         if self == Codec::Page {
             let page = match at.kind() {
@@ -79,7 +83,7 @@ impl Codec {
     fn decode_json<'v>(self, at: At<'v>, scratch: &'v mut String) -> Option<Value<'v>> {
         match (self, at.kind()) {
             (Codec::JsonText, Kind::Text(text)) => {
-                Tape::json(text.as_bytes()).ok()?;
+                Tape::json_text(text).ok()?;
                 Some(Value::Json(text))
             }
             (Codec::JsonText, _) => None,

@@ -82,6 +82,7 @@ impl Loader<'_> {
             also,
             seal,
             constants: Vec::new(),
+            tag: None,
             twin: None,
             own_credential: false,
             mark: Vec::new(),

@@ -211,6 +211,7 @@ impl Loader<'_> {
             also: Vec::new(),
             seal: SealKey::None,
             constants: Vec::new(),
+            tag: None,
             twin: None,
             own_credential: false,
             mark: Vec::new(),

@@ -162,6 +162,7 @@ impl<'m> Loader<'m> {
             exchange.shared = dialect.every.without(&exchange.parts);
         }
         self.settle(&mut dialect.exchanges);
+        overlap::tag(&mut dialect);
         dialect.style = self.style;
         dialect
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Loader;
 use crate::dialect::exchange::*;
+use crate::dialect::tape::Kind;
 use crate::dialect::template::Template;
 
 /// The constants that select an exchange, each with its place; which kind of body it has counts as one.
@@ -37,6 +38,38 @@ pub fn constants(exchange: &Exchange) -> Vec<(String, String)> {
         found.push(("body".into(), body.into()));
     }
     found
+}
+
+/// Finds the member that tells most requests apart, so that one look at it spares trying one entry after another.
+pub fn tag(dialect: &mut Dialect) {
+    let served = dialect.exchanges.iter().filter(|one| one.role.serves());
+    let tags: Vec<_> = served.flat_map(|one| texts(&one.parts)).collect();
+    let often =
+        |(names, _): &(&[Box<str>], _)| tags.iter().filter(|(other, _)| other == names).count();
+    let most = tags.iter().max_by_key(|tag| often(tag));
+    let names = most.map(|(names, _)| names.to_vec()).unwrap_or_default();
+    for exchange in &mut dialect.exchanges {
+        let tag = texts(&exchange.parts).find(|(own, _)| *own == names);
+        exchange.tag = tag.map(|(_, text)| text.into());
+    }
+    dialect.tag = names;
+}
+
+/// The members that must hold a certain text, wherever they stand, with that text.
+fn texts(parts: &Parts) -> impl Iterator<Item = (&[Box<str>], &str)> {
+    let members = match &parts.params {
+        Some(Template::Object(members)) => members.as_slice(),
+        _ => &[],
+    };
+    members.iter().filter_map(|member| match &member.template {
+        Template::Constant(constant) if member.dynamic.is_none() => {
+            match constant.tape.root()?.kind() {
+                Kind::Text(text) => Some((member.names.as_slice(), text)),
+                _ => None,
+            }
+        }
+        _ => None,
+    })
 }
 
 /// What the request's body must look like to be read at all.

@@ -2,7 +2,7 @@
 //!
 //! Nothing is read here and nothing is changed, so that any number of templates can be tried.
 
-use crate::dialect::tape::{At, Kind};
+use crate::dialect::tape::{At, Kind, Leaf, Members};
 use crate::dialect::template::{Absence, Member, Piece, Shape, Template, in_pieces};
 
 /// Where members are looked up: one object, or a body and then a query string.
@@ -19,6 +19,21 @@ pub struct Field<'t> {
     pub textual: bool,
 }
 
+impl<'t> Field<'t> {
+    /// A whole textual place.
+    pub fn leaf(leaf: &'t Leaf<'_>) -> Field<'t> {
+        Field {
+            at: leaf.at(),
+            textual: true,
+        }
+    }
+
+    fn member(self, names: &[Box<str>]) -> Option<Field<'t>> {
+        let at = names.iter().find_map(|name| self.at.member(name))?;
+        (!at.is_null()).then_some(Field { at, ..self })
+    }
+}
+
 impl<'t> Fields<'t> {
     pub fn of(at: At<'t>, textual: bool) -> Fields<'t> {
         Fields {
@@ -29,27 +44,29 @@ impl<'t> Fields<'t> {
 
     /// The member under any of its names; one that is `null` is not there.
     fn get(&self, names: &[Box<str>]) -> Option<Field<'t>> {
-        [self.first, self.then]
-            .into_iter()
-            .flatten()
-            .find_map(|field| {
-                let at = names.iter().find_map(|name| field.at.member(name))?;
-                (at.kind() != Kind::Null).then_some(Field {
-                    at,
-                    textual: field.textual,
-                })
-            })
+        let in_first = self.first.and_then(|field| field.member(names));
+        in_first.or_else(|| self.then?.member(names))
     }
-}
 
-impl<'t> Fields<'t> {
-    /// As `get`, remembering where in a single object the last member ended.
-    pub(super) fn next(&self, names: &[Box<str>], next: &mut usize) -> Option<Field<'t>> {
-        let (Some(Field { at, textual }), None) = (self.first, self.then) else {
+    /// The member's value, where that is a text.
+    pub fn text(&self, names: &[Box<str>]) -> Option<&'t str> {
+        match self.get(names)?.at.kind() {
+            Kind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// As `get`, remembering what stands behind the last member of a single object.
+    pub(super) fn next(
+        &self,
+        names: &[Box<str>],
+        next: &mut Option<Members<'t>>,
+    ) -> Option<Field<'t>> {
+        let (Some(Field { at, textual }), None, Some(next)) = (self.first, self.then, next) else {
             return self.get(names);
         };
-        let found = at.next_member(names, next)?;
-        (found.kind() != Kind::Null).then_some(Field { at: found, textual })
+        let at = at.next_member(names, next)?;
+        (!at.is_null()).then_some(Field { at, textual })
     }
 
     /// Is there a member whose name fits these pieces, and whose value is good?

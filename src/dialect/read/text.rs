@@ -3,7 +3,7 @@
 //! Each placeholder takes what stands before the next literal.
 
 use super::{Field, Miss, Reader, split_prefix};
-use crate::dialect::tape::Tape;
+use crate::dialect::tape::Leaf;
 use crate::dialect::template::{Piece, Placeholder, Target, Template, in_pieces};
 
 impl Reader<'_> {
@@ -76,15 +76,8 @@ impl Reader<'_> {
         text: Option<&str>,
         target: &mut Target<'_>,
     ) -> Result<(), Miss> {
-        let Some(text) = text else {
-            return self.read(template, None, target);
-        };
-        let tape = Tape::of_text(text);
-        self.read(
-            template,
-            tape.root().map(|at| Field { at, textual: true }),
-            target,
-        )
+        let leaf = text.map(Leaf::text);
+        self.read(template, leaf.as_ref().map(Field::leaf), target)
     }
 
     pub(super) fn absent_pieces(&self, pieces: &[Piece]) -> Result<(), Miss> {

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use crate::dialect::exchange::*;
 use crate::dialect::query;
 use crate::dialect::read::{Field, Fit, Miss, Reader, matches, members_match};
-use crate::dialect::tape::{Kind, Tape};
+use crate::dialect::tape::{Kind, Leaf, Tape};
 use crate::dialect::template::{Target, Template};
 use crate::dialect::wire::{Incoming, Parsed};
 
@@ -20,8 +20,14 @@ impl Dialect {
         candidates: &[usize],
         bodies: Bodies,
     ) -> Option<usize> {
+        let tag = parsed.params().text(&self.tag);
         candidates.iter().copied().find(|index| {
-            let parts = &self.exchanges[*index].parts;
+            let Exchange {
+                parts, tag: wanted, ..
+            } = &self.exchanges[*index];
+            if wanted.is_some() && wanted.as_deref() != tag {
+                return false;
+            }
             let place = |template: &Option<Template>, field: Option<Field<'_>>| {
                 template
                     .as_ref()
@@ -56,13 +62,8 @@ impl Dialect {
                         .headers
                         .get(name)
                         .and_then(|value| value.to_str().ok());
-                    let tape = text.map(Tape::of_text);
-                    let at = tape.as_ref().and_then(Tape::root);
-                    matches(
-                        template,
-                        at.map(|at| Field { at, textual: true }),
-                        Fit::Constants,
-                    )
+                    let leaf = text.map(Leaf::text);
+                    matches(template, leaf.as_ref().map(Field::leaf), Fit::Constants)
                 })
         })
     }
@@ -195,7 +196,7 @@ fn read_in_member(
     let Kind::Text(text) = at.kind() else {
         return Err(Miss::IllTyped(name.into()));
     };
-    let Ok(tape) = Tape::json(text.as_bytes()) else {
+    let Ok(tape) = Tape::json_text(text) else {
         return Err(Miss::IllTyped(name.into()));
     };
     if !tape

@@ -52,12 +52,12 @@ impl Tree {
             Tree::Float(float) => tape.nodes.push(Node::Float(float)),
             Tree::Text(text) => tape.nodes.push(Node::Text(Cow::Owned(text))),
             Tree::Array(elements) => {
-                tape.nodes.push(Node::Array { end: 0 });
+                tape.nodes.push(Node::Array { nodes: 0 });
                 elements.into_iter().for_each(|element| element.lay(tape));
                 tape.close(opened);
             }
             Tree::Object(members) => {
-                tape.nodes.push(Node::Object { end: 0 });
+                tape.nodes.push(Node::Object { nodes: 0 });
                 for (name, value) in members {
                     tape.nodes.push(Node::Text(Cow::Owned(name)));
                     value.lay(tape);
