@@ -15,10 +15,10 @@ use sabir::dialect::directory::{Directory, Found};
 use sabir::dialect::graphql::project::refused;
 use sabir::dialect::graphql::request::{Asked, Documents};
 use sabir::dialect::graphql::{Budget, Cache, Failure, Plan, Run, Service};
-use sabir::dialect::server::{Ask, Rendered, Told};
+use sabir::dialect::server::{Ask, Draft, Rendered, Told};
 use sabir::dialect::wire::Incoming;
 use sabir::dialect::{Dialect, builtin};
-use sabir::model::{App, Arrival, Command, Fault, Kind, Outcome};
+use sabir::model::{App, Arrival, Command, Fault, Kind, Operation};
 
 /// Commands of one request, and bytes of one answer beside what its request had.
 const MOST_CALLS: usize = 200;
@@ -114,36 +114,29 @@ fn told(dialect: &Dialect, door: usize, kind: Kind) {
 
 fn exchanged(dialect: &Dialect, door: usize, incoming: &Incoming<'_>, candidates: &[usize]) {
     let arrival = Arrival::default();
-    let (exchange, app, command, mut outcome): (_, _, _, Outcome) =
-        match dialect.decode(incoming, candidates) {
-            Ok(job) => match job.ask {
-                Ask::Command(command) => {
-                    let outcome = double::outcome(&command);
-                    (Some(job.exchange), job.app, Some(command), outcome)
-                }
-                Ask::Answer => {
-                    let about = Told {
-                        door,
-                        exchange: Some(job.exchange),
-                        command: None,
-                        arrival: &arrival,
-                        app: &job.app,
-                    };
-                    return readable(&dialect.render_answer(&about));
-                }
-            },
-            Err(refusal) => (refusal.exchange, refusal.app, None, Err(refusal.fault)),
-        };
-    let about = Told {
+    let mut command = Operation::CheckSession.command();
+    let (mut app, mut credential) = Default::default();
+    let mut draft = Draft::new(&mut command, &mut app, &mut credential);
+    let read = dialect.decode(incoming, candidates, &mut draft);
+    let exchange = match &read {
+        Ok(job) => Some(job.exchange),
+        Err(refusal) => refusal.exchange,
+    };
+    let about = |command| Told {
         door,
         exchange,
-        command: command.as_ref(),
+        command,
         arrival: &arrival,
         app: &app,
     };
-    readable(&dialect.render(&mut outcome, &about));
-    if let Some(command) = &command {
-        relayed(command, &arrival);
+    match read.map(|job| job.ask) {
+        Ok(Ask::Command) => {
+            let mut outcome = double::outcome(&command);
+            readable(&dialect.render(&mut outcome, &about(Some(&command))));
+            relayed(&command, &arrival);
+        }
+        Ok(Ask::Answer) => readable(&dialect.render_answer(&about(None))),
+        Err(refusal) => readable(&dialect.render(&mut Err(refusal.fault), &about(None))),
     }
 }
 

@@ -19,7 +19,7 @@ use sabir::dialect::client::{Call, Heard, Outgoing, Understood};
 use sabir::dialect::directory::{Directory, Found};
 use sabir::dialect::exchange::{Exchange, FaultForm, ReplyBody, Segment};
 use sabir::dialect::fields::Fields;
-use sabir::dialect::server::{Ask, Job, Told};
+use sabir::dialect::server::{Ask, Draft, Job, Told};
 use sabir::dialect::template::{Root, Scope, Target};
 use sabir::dialect::wire::Incoming;
 use sabir::dialect::write::Writer;
@@ -210,17 +210,21 @@ impl<'d> Case<'d> {
     }
 
     fn hold_command(&self, outgoing: &Outgoing) -> Result<(), String> {
-        let job = decode(self.dialect, self.index, self.door, outgoing)?;
-        let Ask::Command(command) = &job.ask else {
+        let mut command = Operation::CheckSession.command();
+        let (mut app, mut credential) = Default::default();
+        let mut draft = Draft::new(&mut command, &mut app, &mut credential);
+        let job = decode(self.dialect, self.index, self.door, outgoing, &mut draft)?;
+        let key = draft.key();
+        if job.ask != Ask::Command {
             return Err("understood as no command".into());
-        };
-        same(&self.command, command)?;
-        let rest = (&self.app, &self.credential, &self.arrival.key);
-        if rest == (&job.app, &job.credential, &job.key) {
+        }
+        same(&self.command, &command)?;
+        let wanted = (&self.app, &self.credential, &self.arrival.key);
+        let got = (&app, &credential, &key);
+        if wanted == got {
             Ok(())
         } else {
-            let job = (&job.app, &job.credential, &job.key);
-            Err(format!("{rest:?}\n became {job:?}"))
+            Err(format!("{wanted:?}\n became {got:?}"))
         }
     }
 
@@ -284,6 +288,7 @@ fn decode(
     index: usize,
     door: usize,
     outgoing: &Outgoing,
+    draft: &mut Draft<'_>,
 ) -> Result<Job, String> {
     let request = &outgoing.request;
     let (path, query, headers) = parts(request);
@@ -313,7 +318,7 @@ fn decode(
         body: &request.body,
     };
     dialect
-        .decode(&incoming, candidates)
+        .decode(&incoming, candidates, draft)
         .map_err(|refusal| format!("refused: {}", refusal.fault))
 }
 

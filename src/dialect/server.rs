@@ -13,108 +13,92 @@ use super::exchange::*;
 use super::read::{Miss, Reader};
 use super::template::Target;
 use super::wire::{Incoming, Parsed};
-use crate::model::{App, Arrival, Command, Credential, Details, Fault, Kind, Operation};
+use crate::model::{App, Arrival, Command, Credential, Details, Fault, Kind, Operation, Text};
 
-/// A request, understood.
-#[derive(Clone, Debug)]
+/// Where what is read of a request is put: into the caller's records, which are large and are not moved.
+pub struct Draft<'a> {
+    command: &'a mut Command,
+    app: &'a mut App,
+    credential: &'a mut Credential,
+    arrival: Arrival,
+    details: Details,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(
+        command: &'a mut Command,
+        app: &'a mut App,
+        credential: &'a mut Credential,
+    ) -> Draft<'a> {
+        Draft {
+            command,
+            app,
+            credential,
+            arrival: Arrival::default(),
+            details: Details::default(),
+        }
+    }
+
+    /// What the request itself brought of the arrival: its idempotency key, perhaps.
+    pub fn key(self) -> Text {
+        self.arrival.key
+    }
+
+    fn target(&mut self) -> Target<'_> {
+        Target {
+            this: self.command.slot_mut(),
+            item: None,
+            arrival: &mut self.arrival,
+            app: self.app,
+            credential: self.credential,
+            fault: &mut self.details,
+        }
+    }
+}
+
+/// A request, understood. What it says is in the draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Job {
     /// The exchange that it is, by its index.
     pub exchange: usize,
     pub ask: Ask,
-    pub app: App,
-    pub credential: Credential,
-    /// What the request itself brought of the arrival: its idempotency key, perhaps.
-    pub key: crate::model::Text,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "nearly every one is a command; a box would be one allocation per request"
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ask {
-    Command(Command),
+    Command,
     /// A fixed reply, once the caller is known.
     Answer,
 }
 
-/// A request that was not understood, with what was read of its caller.
+/// A request that was not understood. What was read of its caller is in the draft, and no command.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     pub fault: Fault,
     /// The exchange that it would have been.
     pub exchange: Option<usize>,
-    pub app: App,
-    pub credential: Credential,
     /// What is missing is the proof of who is calling: there is nobody to be told of other mistakes.
     pub unproven: bool,
 }
 
 impl Refusal {
-    /// A fault met before anything of the request was read.
-    pub fn early(fault: Fault) -> Refusal {
+    fn new(fault: Fault, exchange: Option<usize>) -> Refusal {
         Refusal {
             fault,
-            exchange: None,
-            app: App::default(),
-            credential: Credential::default(),
-            unproven: false,
-        }
-    }
-}
-
-/// What is read of a request while it is being understood.
-struct Draft {
-    record: Command,
-    arrival: Arrival,
-    app: App,
-    credential: Credential,
-    details: Details,
-}
-
-impl Default for Draft {
-    fn default() -> Draft {
-        Draft {
-            record: Operation::CheckSession.command(),
-            arrival: Arrival::default(),
-            app: App::default(),
-            credential: Credential::default(),
-            details: Details::default(),
-        }
-    }
-}
-
-impl Draft {
-    fn target(&mut self) -> Target<'_> {
-        Target {
-            this: self.record.slot_mut(),
-            item: None,
-            arrival: &mut self.arrival,
-            app: &mut self.app,
-            credential: &mut self.credential,
-            fault: &mut self.details,
-        }
-    }
-
-    fn refuse(self, fault: Fault, exchange: Option<usize>) -> Box<Refusal> {
-        Box::new(Refusal {
-            fault,
             exchange,
-            app: self.app,
-            credential: self.credential,
             unproven: false,
-        })
+        }
     }
 
     /// Who brings no session where one is needed is told of nothing else.
-    fn refuse_exchange(self, miss: Miss, exchange: &Exchange, index: usize) -> Box<Refusal> {
+    fn of_exchange(miss: Miss, exchange: &Exchange, index: usize, by: &Credential) -> Refusal {
         let session = exchange.session_member();
-        match session.filter(|_| self.credential.session.0.is_empty()) {
-            None => self.refuse(missed(miss), Some(index)),
-            Some(name) => Box::new(Refusal {
+        match session.filter(|_| by.session.0.is_empty()) {
+            None => Refusal::new(missed(miss), Some(index)),
+            Some(name) => Refusal {
                 unproven: true,
-                ..*self.refuse(missed(Miss::Blank(name.into())), Some(index))
-            }),
+                ..Refusal::new(missed(Miss::Blank(name.into())), Some(index))
+            },
         }
     }
 }
@@ -128,50 +112,52 @@ impl Dialect {
         &self,
         incoming: &Incoming<'_>,
         candidates: &[usize],
-    ) -> Result<Job, Box<Refusal>> {
-        let mut draft = Draft::default();
+        draft: &mut Draft<'_>,
+    ) -> Result<Job, Refusal> {
+        let job = self.read(incoming, candidates, draft);
+        let asked = |job: &Job| job.ask == Ask::Command;
+        if !job.as_ref().is_ok_and(asked) {
+            *draft.command = Operation::CheckSession.command();
+        }
+        job
+    }
+
+    fn read(
+        &self,
+        incoming: &Incoming<'_>,
+        candidates: &[usize],
+        draft: &mut Draft<'_>,
+    ) -> Result<Job, Refusal> {
         let mut reader = Reader::new(&self.shapes, true);
         // Headers may know the caller although the body cannot be read.
-        let certain = self.read_auth(&mut reader, incoming, None, &mut draft);
-        let parsed = match incoming.parse(self) {
-            Ok(parsed) => parsed,
-            Err(why) => {
-                return Err(draft.refuse(
-                    Fault::client(Kind::Malformed, why.0),
-                    candidates.first().copied(),
-                ));
-            }
-        };
+        let certain = self.read_auth(&mut reader, incoming, None, draft);
+        let parsed = incoming.parse(self).map_err(|why| {
+            let fault = Fault::client(Kind::Malformed, why.0);
+            Refusal::new(fault, candidates.first().copied())
+        })?;
         if !certain {
-            self.read_auth(&mut reader, incoming, Some(&parsed), &mut draft);
+            self.read_auth(&mut reader, incoming, Some(&parsed), draft);
         }
-        if let Err(miss) = read_parts(
+        let every = read_parts(
             &mut reader,
             &self.every,
             incoming,
             &parsed,
             &mut draft.target(),
-        ) {
+        );
+        if let Err(miss) = every {
             // What the request says of its program is not to be trusted to name one.
-            draft.app = App::default();
-            return Err(draft.refuse(missed(miss), None));
+            *draft.app = App::default();
+            return Err(Refusal::new(missed(miss), None));
         }
         let chosen = self
             .choose(incoming, &parsed, candidates, Bodies::AsSent)
             .or_else(|| self.choose(incoming, &parsed, candidates, Bodies::Forgotten));
         let Some(index) = chosen else {
             let fault = self.nothing_chosen(incoming, &parsed, candidates);
-            return Err(draft.refuse(fault, None));
+            return Err(Refusal::new(fault, None));
         };
         self.read_exchange(index, &mut reader, incoming, &parsed, draft)
-    }
-
-    /// Who a request's headers say is calling.
-    pub(super) fn caller(&self, incoming: &Incoming<'_>) -> Credential {
-        let mut draft = Draft::default();
-        let mut reader = Reader::new(&self.shapes, true);
-        self.read_auth(&mut reader, incoming, None, &mut draft);
-        draft.credential
     }
 
     /// Reads what the exchange that was chosen asks for.
@@ -181,53 +167,47 @@ impl Dialect {
         reader: &mut Reader<'_>,
         incoming: &Incoming<'_>,
         parsed: &Parsed<'_>,
-        mut draft: Draft,
-    ) -> Result<Job, Box<Refusal>> {
+        draft: &mut Draft<'_>,
+    ) -> Result<Job, Refusal> {
         let exchange = &self.exchanges[index];
         let ask = match &exchange.action {
             Action::Command(operation) => {
-                draft.record = operation.command();
-                None
+                *draft.command = operation.command();
+                Ask::Command
             }
-            Action::Answer => Some(Ask::Answer),
+            Action::Answer => Ask::Answer,
             Action::Refuse { kind, message } => {
-                return Err(draft.refuse(Fault::client(*kind, &**message), Some(index)));
+                return Err(Refusal::new(Fault::client(*kind, &**message), Some(index)));
             }
         };
-        let read = read_segments(reader, exchange, incoming, &mut draft.target()).and_then(|()| {
-            read_parts(
-                reader,
-                &exchange.parts,
-                incoming,
-                parsed,
-                &mut draft.target(),
-            )
-        });
+        let mut target = draft.target();
+        let read = read_segments(reader, exchange, incoming, &mut target)
+            .and_then(|()| read_parts(reader, &exchange.parts, incoming, parsed, &mut target));
         if let Err(miss) = read {
-            return Err(draft.refuse_exchange(miss, exchange, index));
+            let by = &draft.credential;
+            return Err(Refusal::of_exchange(miss, exchange, index, by));
         }
         for (source, given) in &exchange.given {
-            if let Some(record) = draft.target().record(source.root) {
+            if let Some(record) = target.record(source.root) {
                 // The loader has checked that the value fits the field.
                 let _ = record.set(&source.path, given.value());
             }
         }
-        reader.derive(&exchange.derive, &mut draft.target());
+        reader.derive(&exchange.derive, &mut target);
         Ok(Job {
             exchange: index,
-            ask: ask.unwrap_or(Ask::Command(draft.record)),
-            app: draft.app,
-            credential: draft.credential,
-            key: draft.arrival.key,
+            ask,
         })
     }
 
     /// The proof of identity that a request has in its headers, where it can be read before the body is.
     pub fn proof(&self, incoming: &Incoming<'_>) -> Credential {
-        let mut draft = Draft::default();
+        let mut command = Operation::CheckSession.command();
+        let (mut app, mut credential) = Default::default();
+        let mut draft = Draft::new(&mut command, &mut app, &mut credential);
         let mut reader = Reader::new(&self.shapes, true);
         self.read_auth(&mut reader, incoming, None, &mut draft);
-        draft.credential
+        credential
     }
 
     /// Reads the first proof of identity that the request has; without a parsed body, only from the headers. True if no
@@ -237,7 +217,7 @@ impl Dialect {
         reader: &mut Reader<'_>,
         incoming: &Incoming<'_>,
         parsed: Option<&Parsed<'_>>,
-        draft: &mut Draft,
+        draft: &mut Draft<'_>,
     ) -> bool {
         let mut certain = true;
         for auth in self.auth.iter().filter(|auth| auth.role.serves()) {
@@ -255,7 +235,7 @@ impl Dialect {
                 None => continue,
             };
             if read.is_ok() && credential != Credential::default() {
-                draft.credential = credential;
+                *draft.credential = credential;
                 return certain;
             }
         }

@@ -23,7 +23,7 @@ use super::listener::{Body, Client, Handler, Refusal};
 use super::rescue;
 use crate::dialect::Dialect;
 use crate::dialect::directory::{Directory, Found};
-use crate::dialect::server::{Ask, Refusal as NotUnderstood, Told};
+use crate::dialect::server::{Ask, Draft, Job, Refusal as NotUnderstood, Told};
 use crate::dialect::wire::Incoming;
 use crate::gateway::{Gateway, ReplyContext, letters};
 use crate::log::Lines;
@@ -273,10 +273,11 @@ impl Exchange {
                 self.understood(visit, &incoming, candidates).await
             }
             Err(error) => {
+                visit.envelope.credential = self.doors.dialects[visit.dialect].proof(&incoming);
                 let refusal = NotUnderstood {
+                    fault: rescue::body(&error),
                     exchange: candidates.first().copied(),
-                    credential: self.doors.dialects[visit.dialect].proof(&incoming),
-                    ..NotUnderstood::early(rescue::body(&error))
+                    unproven: false,
                 };
                 self.refused(visit, refusal)
             }
@@ -309,19 +310,13 @@ impl Exchange {
         candidates: &[usize],
     ) -> (Outcome, ReplyContext, bool) {
         let dialect = &self.doors.dialects[visit.dialect];
-        let job = match dialect.decode(incoming, candidates) {
+        let job = match decode(dialect, incoming, candidates, &mut visit.envelope) {
             Ok(job) => job,
-            Err(refusal) => return self.refused(visit, *refusal),
+            Err(refusal) => return self.refused(visit, refusal),
         };
         visit.exchange = Some(job.exchange);
-        visit.envelope.app = job.app;
-        visit.envelope.credential = job.credential;
-        if !job.key.is_empty() {
-            visit.envelope.arrival.key = job.key;
-        }
         match job.ask {
-            Ask::Command(command) => {
-                visit.envelope.command = command;
+            Ask::Command => {
                 visit.understood = true;
                 let (outcome, context) = self
                     .gateway
@@ -349,8 +344,6 @@ impl Exchange {
         }
         let dialect = &self.doors.dialects[visit.dialect];
         visit.exchange = refusal.exchange;
-        visit.envelope.app = refusal.app;
-        visit.envelope.credential = refusal.credential;
         // Whoever signs in is nobody yet; everyone else must be somebody to be told of mistakes, but for the mistake of
         // not saying who.
         let operation = refusal
@@ -363,6 +356,29 @@ impl Exchange {
                 .refuse(&mut visit.envelope, needs_caller, refusal.fault);
         (Err(fault), context, false)
     }
+}
+
+/// Reads a request into the envelope.
+fn decode(
+    dialect: &Dialect,
+    incoming: &Incoming<'_>,
+    candidates: &[usize],
+    envelope: &mut Envelope,
+) -> Result<Job, NotUnderstood> {
+    let Envelope {
+        command,
+        app,
+        credential,
+        arrival,
+        ..
+    } = envelope;
+    let mut draft = Draft::new(command, app, credential);
+    let job = dialect.decode(incoming, candidates, &mut draft)?;
+    let key = draft.key();
+    if !key.is_empty() {
+        arrival.key = key;
+    }
+    Ok(job)
 }
 
 fn no_method(method: &Method, allow: &str) -> Fault {

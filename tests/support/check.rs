@@ -5,7 +5,7 @@ use sabir::dialect::Dialect;
 use sabir::dialect::client::{Call, Heard, Understood};
 use sabir::dialect::directory::{Directory, Found};
 use sabir::dialect::fields::Fields;
-use sabir::dialect::server::{Ask, Told};
+use sabir::dialect::server::{Draft, Told};
 use sabir::dialect::wire::Incoming;
 use sabir::model::record::{Slot, Type, Typed};
 use sabir::model::*;
@@ -81,35 +81,43 @@ fn check_decode(
         headers: &request.headers,
         body: request.body.as_bytes(),
     };
-    match (dialect.decode(&incoming, candidates), refusal) {
+    let mut command = Operation::CheckSession.command();
+    let (mut app, mut credential) = Default::default();
+    let mut draft = Draft::new(&mut command, &mut app, &mut credential);
+    match (dialect.decode(&incoming, candidates, &mut draft), refusal) {
         (Ok(job), None) => {
             if let Some(wanted) = &records.command {
-                let Ask::Command(got) = &job.ask else {
-                    return Err("no command was understood".into());
-                };
-                same("command", wanted.operation().name(), got.operation().name())?;
+                same("kind of request", "Command", &format!("{:?}", job.ask))?;
+                same(
+                    "command",
+                    wanted.operation().name(),
+                    command.operation().name(),
+                )?;
                 let schema = wanted.operation().command_schema();
                 same_lines(
                     "command",
                     &dump(wanted.slot(), schema),
-                    &dump(got.slot(), schema),
+                    &dump(command.slot(), schema),
                 )?;
             }
             // The application's other facts are known to the configuration, not to the request.
             if records.app != App::default() {
-                same("app's name", &records.app.name, &job.app.name)?;
-                same("app's ownerid", &records.app.ownerid, &job.app.ownerid)?;
+                same("app's name", &records.app.name, &app.name)?;
+                same("app's ownerid", &records.app.ownerid, &app.ownerid)?;
             }
             if records.credential != Credential::default() {
                 same_lines(
                     "credential",
                     &dump_of(&records.credential),
-                    &dump_of(&job.credential),
+                    &dump_of(&credential),
                 )?;
             }
             Ok((Some(job.exchange), door))
         }
-        (Ok(job), Some(_)) => Err(format!("understood, but must be refused: {:?}", job.ask)),
+        (Ok(job), Some(_)) => Err(format!(
+            "understood, but must be refused: {:?} {command:?}",
+            job.ask
+        )),
         (Err(refused), Some(wanted)) => {
             expect_refusal(Some(wanted), &refused.fault).map(|()| (refused.exchange, door))
         }

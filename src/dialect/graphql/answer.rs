@@ -35,7 +35,7 @@ impl Dialect {
     /// Reads a request at a GraphQL door.
     pub fn read_documents(&self, incoming: &Incoming<'_>) -> Read {
         Read {
-            credential: self.caller(incoming),
+            credential: self.proof(incoming),
             documents: request::read(incoming),
         }
     }
