@@ -101,11 +101,13 @@ impl Handler for Exchange {
             && let Some(service) = self.doors.dialects[dialect].service(door, path)
         {
             let body = place.is_some().then_some(body);
-            return self.documents(service, visit, &parts, body, started).await;
+            return self
+                .documents(service, &mut visit, &parts, body, started)
+                .await;
         }
         if place.is_none() {
             let nothing = ReplyContext::default();
-            return self.reply(visit, Err(rescue::full()), &nothing, false, started);
+            return self.reply(&visit, Err(rescue::full()), &nothing, false, started);
         }
         let (outcome, context, answered) = match found {
             Found::Exchanges {
@@ -134,7 +136,7 @@ impl Handler for Exchange {
                 false,
             ),
         };
-        self.reply(visit, outcome, &context, answered, started)
+        self.reply(&visit, outcome, &context, answered, started)
     }
 
     fn refuse(&self, refusal: &Refusal, method: &Method, path: &str) -> Response<Full<Bytes>> {

@@ -58,17 +58,14 @@ impl Exchange {
     pub(super) async fn documents(
         &self,
         service: &Service,
-        mut visit: Visit<'_>,
+        visit: &mut Visit<'_>,
         parts: &http::request::Parts,
         body: Option<Body>,
         started: Instant,
     ) -> Response<Full<Bytes>> {
         let answer = match body {
-            Some(body) => {
-                self.answer_documents(service, &mut visit, parts, body)
-                    .await
-            }
-            None => self.whole(&visit, rescue::full(), None),
+            Some(body) => self.answer_documents(service, visit, parts, body).await,
+            None => self.whole(visit, rescue::full(), None),
         };
         let dialect = &self.doors.dialects[visit.dialect];
         let mut rendered = match answer.whole {
@@ -93,7 +90,7 @@ impl Exchange {
             upstream: &answer.upstream,
             status: response.status(),
         };
-        self.tell(&visit, &ended, started);
+        self.tell(visit, &ended, started);
         response
     }
 

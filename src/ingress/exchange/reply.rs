@@ -19,7 +19,7 @@ use crate::model::{Fault, Kind, Outcome};
 impl Exchange {
     pub(super) fn reply(
         &self,
-        visit: Visit<'_>,
+        visit: &Visit<'_>,
         mut outcome: Outcome,
         context: &ReplyContext,
         answered: bool,
@@ -53,7 +53,7 @@ impl Exchange {
             upstream: &context.upstream,
             status: response.status(),
         };
-        self.tell(&visit, &ended, started);
+        self.tell(visit, &ended, started);
         response
     }
 
