@@ -129,7 +129,7 @@ pub(super) async fn respond<H: Handler>(
     match screen(&request, fit) {
         Ok(coding) => {
             let body = |incoming| Body::new(incoming, coding, floor.body_bytes, floor.body_within);
-            let answer = floor.handler.answer(request.map(body), client);
+            let answer = pin!(floor.handler.answer(request.map(body), client));
             (accounted(answer).await, false)
         }
         Err(refusal) => {

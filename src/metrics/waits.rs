@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 thread_local! {
@@ -43,9 +43,8 @@ pub fn total() -> Duration {
     WAITED.get().total
 }
 
-/// Polls a request with an account of its own.
-pub async fn accounted<F: Future>(request: F) -> F::Output {
-    let mut request = pin!(request);
+/// Polls a request with an account of its own. It is pinned already, because it is large and would be moved.
+pub async fn accounted<F: Future>(mut request: Pin<&mut F>) -> F::Output {
     let mut account = Account::NEW;
     poll_fn(|cx| {
         let outer = WAITED.replace(account);
@@ -58,6 +57,8 @@ pub async fn accounted<F: Future>(request: F) -> F::Output {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[tokio::test]
@@ -65,13 +66,14 @@ mod tests {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
         let request = |waits: &'static [(u64, u64)]| {
-            accounted(async move {
+            let request = Box::pin(async move {
                 for (since, until) in waits {
                     waited(at(*since), at(*until));
                     tokio::task::yield_now().await;
                 }
                 total().as_millis()
-            })
+            });
+            async move { accounted(pin!(request)).await }
         };
         let (one, two, none) = tokio::join!(
             request(&[(0, 10), (20, 30)]),
