@@ -15,15 +15,27 @@ has cargo || { say "there is no cargo: install Rust first (rustup.rs)"; exit 1; 
 has cc || debian gcc libc6-dev || { say "there is no C compiler: install gcc"; exit 1; }
 [ "${1:-all}" = compiler ] && exit 0
 
-# The packages of a test, in the versions of its lock.
-audits=$tools/graphql_http
-if [ ! -e "$audits/node_modules" ] || ! cmp -s tests/graphql_http/package-lock.json "$audits/package-lock.json"; then
-  { has node && has npm; } || debian nodejs npm || { say "there is no node, with which a test audits HTTP: install it"; exit 1; }
-  say "installing the audits of graphql-http into .tools/"
-  rm -rf "$audits" && mkdir -p "$audits" && cp tests/graphql_http/package*.json "$audits"
-  (cd "$audits" && npm ci --no-audit --no-fund --loglevel=error >&2) || { rm -rf "$audits"; exit 1; }
-fi
+# The packages of a test into .tools/, in the versions of its lock: its name, and what they do there.
+packages() {
+  local folder=$tools/$1
+  if [ ! -e "$folder/node_modules" ] || ! cmp -s "tests/$1/package-lock.json" "$folder/package-lock.json"; then
+    { has node && has npm; } || debian nodejs npm || { say "there is no node, with which a test $2: install it"; exit 1; }
+    say "installing the packages of tests/$1 into .tools/"
+    rm -rf "$folder" && mkdir -p "$folder" && cp "tests/$1"/package*.json "$folder"
+    (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error >&2) || { rm -rf "$folder"; exit 1; }
+  fi
+}
+
+case "${1:-all}" in all | audits) packages graphql_http "audits HTTP" ;; esac
 [ "${1:-all}" = audits ] && exit 0
+
+case "${1:-all}" in
+  all | browser)
+    has chromium || debian chromium || { say "there is no chromium, in which a test uses a page: install it"; exit 1; }
+    packages graphiql "uses a page"
+    ;;
+esac
+[ "${1:-all}" = browser ] && exit 0
 
 if [ "${1:-all}" = bench ]; then
   # Services of packages are not to be started: what is measured is started by the bench, on ports of its own.

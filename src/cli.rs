@@ -113,11 +113,9 @@ fn serve(
     let mut out = std::io::stdout().lock();
     let scheme = if running.tls { "https" } else { "http" };
     let url = format!("{scheme}://{}", running.public);
-    writeln!(
-        out,
-        "Sabir is listening at {url} (operator: http://{})",
-        running.admin
-    )?;
+    let operator = format!("http://{}", running.admin);
+    writeln!(out, "Sabir is listening at {url} (operator: {operator})")?;
+    let examples = examples.replace("{operator}", &operator);
     write!(out, "{}", examples.replace("{url}", &url))?;
     out.flush()?;
     drop(out);
@@ -141,8 +139,10 @@ fn examples(config: &Config, dialects: &[Dialect]) -> String {
         .as_ref()
         .map_or("", |facts| &facts.ownerid);
     let secret = application.socket.as_ref().map_or("", |secret| &secret.0);
-    let mut text = String::from(
-        "\nThere is no configuration, so this is a demonstration. Paste one of these:\n",
+    let mut text = format!(
+        "\nThere is no configuration, so this is a demonstration. To write GraphQL, open {{operator}}/graphiql and give\n\
+         it the token {}\nOr paste one of these:\n",
+        account.token.0
     );
     for dialect in dialects
         .iter()

@@ -159,6 +159,10 @@ fn an_operator_sees_that_it_lives_and_what_it_did() {
     let metrics = get(&admin, "/metrics");
     let counted = r#"sabir_requests_total{command="send",dialect="keyauth",outcome="done"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
+    let page = format!("open http://{admin}/graphiql and");
+    let named = started.printed.iter().any(|line| line.contains(&page));
+    assert!(named, "{:?}", started.printed);
+    assert!(get(&admin, "/graphiql").starts_with("HTTP/1.1 200"));
 }
 
 #[test]

@@ -14,11 +14,12 @@ use flate2::{Compression, read};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use sabir::admin::Admin;
+use sabir::admin::graphiql::Graphiql;
 use sabir::ingress::listener::{
     Body, BodyError, Client, Config, Handler, Refusal, bind, bind_each, serve,
 };
 use sabir::metrics::Metrics;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
 #[derive(Default)]
@@ -750,6 +751,11 @@ fn the_operators_door() {
             store_healthy: Arc::new(move || is_healthy.load(Ordering::SeqCst)),
             configuration: Arc::new(|| "configuration: as it was\n".into()),
             metrics,
+            graphiql: Graphiql {
+                doors: Box::new(|| unreachable!("nobody opens the page here")),
+                clients: Rc::new(Echo::default()),
+                places: Arc::new(Semaphore::new(0)),
+            },
         },
     );
     let get = |path: &str| {

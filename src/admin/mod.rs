@@ -1,7 +1,10 @@
 //! The operator's door: is it alive, is it ready, and what has it counted.
 //!
 //! Served by the same listener as the public door, with the same limits, at an address that the public does not reach;
-//! so it asks nobody who they are. It changes nothing. The app tells it when traffic may come.
+//! so it asks nobody who they are. It changes nothing: what is asked on its page for GraphQL is answered by what answers
+//! clients, to whoever proves there who they are. The app tells it when traffic may come.
+
+pub mod graphiql;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,11 +15,12 @@ use http_body_util::Full;
 
 use crate::ingress::listener::{Body, Client, Handler};
 use crate::metrics::Metrics;
+use graphiql::Graphiql;
 
-const PATHS: &str = "There are /healthz (alive), /readyz (taking traffic), /status (in words) and /metrics (Prometheus text).\n";
+const PATHS: &str = "There are /healthz (alive), /readyz (taking traffic), /status (in words), /metrics (Prometheus text) and /graphiql (a page to write GraphQL in).\n";
 
 /// What the operator may see.
-pub struct Admin {
+pub struct Admin<H> {
     /// False until everything runs, and again as soon as the process is asked to stop.
     pub ready: Arc<AtomicBool>,
     /// Can the store still accept?
@@ -24,10 +28,14 @@ pub struct Admin {
     /// What there is to say of the configuration in force, and of one that could not be taken.
     pub configuration: Arc<dyn Fn() -> String + Send + Sync>,
     pub metrics: Arc<Metrics>,
+    pub graphiql: Graphiql<H>,
 }
 
-impl Handler for Admin {
-    async fn answer(&self, request: Request<Body>, _: &Client) -> Response<Full<Bytes>> {
+impl<H: Handler> Handler for Admin<H> {
+    async fn answer(&self, request: Request<Body>, client: &Client) -> Response<Full<Bytes>> {
+        if graphiql::owns(request.uri().path()) {
+            return self.graphiql.answer(request, client).await;
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, PATHS);
             let allowed = HeaderValue::from_static("GET, HEAD");
@@ -47,7 +55,7 @@ impl Handler for Admin {
     }
 }
 
-impl Admin {
+impl<H> Admin<H> {
     fn readiness(&self) -> Response<Full<Bytes>> {
         match self.unready() {
             Some(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),

@@ -24,9 +24,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use rustls::ServerConfig;
 use tokio::runtime::Builder;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 
 use crate::admin::Admin;
+use crate::admin::graphiql::Graphiql;
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::ingress::listener;
@@ -54,10 +56,14 @@ pub struct Running {
     ready: Arc<AtomicBool>,
     /// How long between saying that it will stop and stopping.
     delay: Duration,
+    /// How long what has begun may go on after that.
+    drain: Duration,
     stop: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
     operator: Option<JoinHandle<()>>,
+    /// For what clients' handler is asked at the operator's door.
+    operators: Arc<Semaphore>,
     certificates: Option<Arc<Certificates>>,
     reloads: Arc<Reloads>,
     lasting: Lasting,
@@ -89,10 +95,12 @@ pub fn start(config: &Config, dialects: Vec<Dialect>) -> Result<Running> {
         tls: secured.is_some(),
         ready: Arc::default(),
         delay: Duration::from_secs(limits.drain_delay_s),
+        drain: Duration::from_secs(limits.drain_s),
         stop: watch::Sender::new(false),
         stop_admin: watch::Sender::new(false),
         threads: Vec::new(),
         operator: None,
+        operators: Arc::new(Semaphore::new(OPERATORS)),
         certificates: secured.as_ref().map(Secured::certificates),
         reloads: Arc::new(Reloads::new(lasting.metrics.clone())),
         log: Log::start(&config.log, lasting.metrics.clone())?,
@@ -136,11 +144,23 @@ impl Running {
     /// Opens the operator's door; beside it the store is looked after and the certificate kept fresh.
     fn serve_operator(&mut self, socket: TcpListener, secured: Option<Secured>) -> Result<()> {
         let (store, reloads) = (self.lasting.store.clone(), self.reloads.clone());
-        let handler = Admin {
-            ready: self.ready.clone(),
-            store_healthy: Arc::new(move || store.health() == Health::Ok),
-            configuration: Arc::new(move || reloads.words()),
-            metrics: self.lasting.metrics.clone(),
+        let (ready, metrics) = (self.ready.clone(), self.lasting.metrics.clone());
+        let (news, log) = (self.snapshot.subscribe(), self.log.as_ref().map(Log::lines));
+        let places = self.operators.clone();
+        let handler = move || {
+            let clients = Current::follow(news, log)?;
+            let current = clients.clone();
+            Ok(Rc::new(Admin {
+                ready,
+                store_healthy: Arc::new(move || store.health() == Health::Ok),
+                configuration: Arc::new(move || reloads.words()),
+                metrics,
+                graphiql: Graphiql {
+                    doors: Box::new(move || current.doors()),
+                    clients,
+                    places,
+                },
+            }))
         };
         let door = Door {
             name: "admin".into(),
@@ -155,12 +175,12 @@ impl Running {
             stopped: self.stop_admin.subscribe(),
         };
         let (store, sessions) = (self.lasting.store.clone(), self.lasting.sessions.clone());
-        self.operator = Some(door.serve(|| {
+        self.operator = Some(door.serve(move || {
             tokio::task::spawn_local(upkeep::upkeep(store, sessions));
             if let Some(secured) = secured {
                 tokio::task::spawn_local(secured.keep_fresh());
             }
-            Ok(Rc::new(handler))
+            handler()
         })?);
         Ok(())
     }
@@ -194,11 +214,15 @@ impl Running {
     /// # Errors
     /// A thread panicked, or the store could not be closed.
     pub fn wait(self) -> Result<()> {
+        let closing = Builder::new_current_thread().enable_all().build()?;
         let panicked = |_| anyhow!("a thread of Sabir panicked");
+        // What was asked at the operator's door is finished as well, and nothing more is.
+        let all = self.operators.acquire_many(OPERATORS as u32);
+        let _all = closing.block_on(async { timeout(self.drain, all).await });
+        self.operators.close();
         for thread in self.threads {
             thread.join().map_err(panicked)?;
         }
-        let closing = Builder::new_current_thread().enable_all().build()?;
         closing.block_on(self.lasting.store.close())?;
         self.stop_admin.send_replace(true);
         if let Some(operator) = self.operator {

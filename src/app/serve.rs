@@ -21,7 +21,7 @@ use tracing::error;
 
 use super::build::Snapshot;
 use crate::gateway::Gateway;
-use crate::ingress::exchange::Exchange;
+use crate::ingress::exchange::{Doors, Exchange};
 use crate::ingress::listener::{self, Body, Client, Handler, Refusal};
 use crate::log::Lines;
 use crate::relay::Relay;
@@ -98,6 +98,11 @@ impl Current {
             }
         });
         Ok(current)
+    }
+
+    /// What is served now.
+    pub fn doors(&self) -> Arc<Doors> {
+        self.newest().doors.clone()
     }
 
     fn newest(&self) -> Rc<Exchange> {

@@ -51,6 +51,39 @@ pub struct Doors {
     pub capacity: Arc<Capacity>,
 }
 
+/// A door that answers GraphQL.
+pub struct Graph<'d> {
+    pub dialect: &'d str,
+    pub door: &'d str,
+    pub path: &'d str,
+    /// The only host under which it is served.
+    pub host: Option<&'d str>,
+}
+
+impl Doors {
+    /// The doors that answer GraphQL, of the dialects that are served.
+    pub fn graphs(&self) -> Vec<Graph<'_>> {
+        let served = |dialect: usize, door: usize| {
+            let path = &*self.dialects[dialect].doors[door].path;
+            let found = self.directory.find(&Method::POST, path);
+            found == Found::Owned { dialect, door }
+        };
+        let mut graphs = Vec::new();
+        for (index, dialect) in self.dialects.iter().enumerate() {
+            let doors = dialect.services.iter().map(|service| service.door);
+            for at in doors.filter(|at| served(index, *at)) {
+                graphs.push(Graph {
+                    dialect: &dialect.name,
+                    door: &dialect.doors[at].name,
+                    path: &dialect.doors[at].path,
+                    host: self.hosts.get(index).and_then(Option::as_deref),
+                });
+            }
+        }
+        graphs
+    }
+}
+
 /// The exchange of one thread.
 pub struct Exchange {
     pub doors: Arc<Doors>,
