@@ -122,7 +122,16 @@ pub(super) fn words(form: &FaultForm) -> Option<&Template> {
     }
 }
 
-/// Writes an item of a batch's answer: its payload among what the item had besides its document.
+/// What would be the whole answer, as the payload of one item: an object as it is, a text as an error's.
+pub fn payload(whole: &[u8]) -> Vec<u8> {
+    if !whole.starts_with(b"\"") {
+        return whole.to_vec();
+    }
+    [b"{\"errors\":[{\"message\":", whole, b"}]}"].concat()
+}
+
+/// Writes an item of a batch's answer: its payload, and then what the item had besides its document, in the order in
+/// which Absinthe.Plug's maps are written.
 pub fn item(beside: Vec<(String, Tree)>, payload: &[u8], out: &mut Vec<u8>) {
     let mut members: Vec<(String, Vec<u8>)> = beside
         .into_iter()
@@ -136,13 +145,11 @@ pub fn item(beside: Vec<(String, Tree)>, payload: &[u8], out: &mut Vec<u8>) {
         })
         .collect();
     members.retain(|(name, _)| name != "payload");
-    members.push(("payload".into(), payload.to_vec()));
     members.sort();
-    out.push(b'{');
-    for (index, (name, value)) in members.iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
-        }
+    out.extend_from_slice(b"{\"payload\":");
+    out.extend_from_slice(payload);
+    for (name, value) in &members {
+        out.push(b',');
         json_text(name, Style::Plain, out);
         out.push(b':');
         out.extend_from_slice(value);

@@ -85,14 +85,6 @@ pub fn refused(errors: &[Error]) -> Vec<u8> {
     out
 }
 
-/// An error without a place in any document.
-pub fn plain_error(message: &str) -> Vec<u8> {
-    let mut out = b"{\"errors\":[{\"message\":".to_vec();
-    json_text(message, Style::Plain, &mut out);
-    out.extend_from_slice(b"}]}");
-    out
-}
-
 fn told(at: Pos, message: &str, out: &mut Vec<u8>) {
     let place = format!(
         "\"locations\":[{{\"column\":{},\"line\":{}}}],\"message\":",

@@ -15,7 +15,8 @@ use http_body_util::Full;
 use super::reply::come_again;
 use super::told::Ended;
 use super::{Exchange, Visit};
-use crate::dialect::graphql::project::{plain_error, refused};
+use crate::dialect::graphql::answer::{item, payload};
+use crate::dialect::graphql::project::refused;
 use crate::dialect::graphql::request::{Asked, Documents};
 use crate::dialect::graphql::{Budget, Call, Failure, Run, Service};
 use crate::dialect::server::Rendered;
@@ -178,12 +179,8 @@ impl Exchange {
             let answer = self
                 .document(service, visit, &asked, (method, &budget))
                 .await;
-            let payload = match (answer.whole, answer.outcome) {
-                (Some(whole), _) if whole.body.starts_with(b"{") => whole.body.to_vec(),
-                (Some(_), Err(fault)) => plain_error(&fault.details.message),
-                _ => answer.body,
-            };
-            crate::dialect::graphql::answer::item(asked.beside, &payload, &mut body);
+            let payload = answer.whole.map(|whole| payload(&whole.body));
+            item(asked.beside, &payload.unwrap_or(answer.body), &mut body);
         }
         body.push(b']');
         Answer::of(StatusCode::OK, body)
