@@ -31,7 +31,7 @@ ids = { glimesh = 6 }
 "#;
 
 const PATH: &str = "/api/oauth/token";
-const INVALID: &str = r#"{"error":"invalid_grant","error_description":"The refresh token is invalid, revoked, or expired."}"#;
+const INVALID: &str = r#"{"error":"invalid_grant","error_description":"Given refresh token is invalid, revoked, or expired."}"#;
 
 /// What is wrong, the fields that are sent, and the status and the body of the answer.
 type Refusal = (
@@ -227,7 +227,7 @@ fn every_refusal() {
             ]
             .concat(),
             400,
-            r#"{"error":"unsupported_grant_type","error_description":"The grant type is not supported."}"#,
+            r#"{"error":"unsupported_grant_type","error_description":"Client do not support given grant type."}"#,
         ),
         (
             "unknown scope",
@@ -256,7 +256,7 @@ fn every_refusal() {
             "no refresh token",
             [&ours[..], &[("grant_type", "refresh_token")]].concat(),
             400,
-            INVALID,
+            r#"{"error":"invalid_request","error_description":"Request body validation failed. Required property refresh_token is missing at #."}"#,
         ),
     ];
     for (what, fields, status, body) in cases {

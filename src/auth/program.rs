@@ -64,7 +64,7 @@ impl Auth {
             "refresh_token" => {
                 return self.refresh(asked, caller, credential, profile, now).await;
             }
-            _ => {
+            "authorization_code" | "password" => {
                 return Err(Fault::client(
                     Kind::Unsupported,
                     "only client_credentials and refresh_token are granted here",

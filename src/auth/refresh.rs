@@ -38,6 +38,10 @@ impl Auth {
             .ok_or_else(|| {
                 Fault::client(Kind::Unauthenticated, "the client's secret is missing")
             })?;
+        if credential.refresh_token.0.is_empty() {
+            let words = "the refresh token is missing";
+            return Err(Fault::client(Kind::Blank, words).field("refresh_token"));
+        }
         let hash = token::hash(&credential.refresh_token.0);
         let grant = self.granted(&hash, program, now).await?;
         let scope = narrowed(asked, &grant, profile)?;
@@ -117,10 +121,7 @@ impl Grant {
 }
 
 fn no_good() -> Fault {
-    Fault::client(
-        Kind::Session,
-        "The refresh token is invalid, revoked, or expired.",
-    )
+    Fault::client(Kind::Session, "the refresh token is of no use any more")
 }
 
 /// The scope of the new token: what is asked for, as far as the grant has it, or all that the grant has.
