@@ -41,16 +41,19 @@ impl Gateway {
     async fn find(&self, asked: &Asked<'_>, mut command: Box<Command>) -> Result<Located, Fault> {
         let ids = &self.relay.shared.ids;
         self.named(asked, &mut command).await?;
+        let mut sure = true;
         if let Some(channel) = channel_of(&mut command) {
-            *channel = ids
-                .channel(&asked.envelope.dialect, asked.profile.ids, channel)
-                .await?;
+            let dialect = &asked.envelope.dialect;
+            (*channel, sure) = ids.channel(dialect, asked.profile.ids, channel).await?;
         }
         let found = match self.by_message(asked, &mut command).await? {
             Some(found) => found,
             None => self.by_channel(asked, &mut command)?,
         };
         let (route, client_channel) = found;
+        if !sure && !matches!(*command, Command::Send(_)) {
+            self.begun(&route).await?;
+        }
         self.allowed(asked, &command, &route, &client_channel)
             .await?;
         self.paced(asked, &command, &route, &client_channel)?;
@@ -63,6 +66,16 @@ impl Gateway {
             route,
             client_channel,
         })
+    }
+
+    /// Is there such a channel in `local`? Where every name is one, what nobody has spoken in is there for whoever speaks
+    /// in it first, and for those who call channels by their names; an id that nobody was given means none.
+    async fn begun(&self, route: &Route) -> Result<(), Fault> {
+        let local = &self.relay.shared.local;
+        if route.upstream != LOCAL || local.begun(&route.channel).await? {
+            return Ok(());
+        }
+        Err(Fault::client(Kind::Channel, "no such channel").value(route.channel.clone()))
     }
 
     fn by_channel(&self, asked: &Asked<'_>, command: &mut Command) -> Result<(Route, Text), Fault> {

@@ -80,16 +80,22 @@ impl Ids {
         }
     }
 
-    /// The channel that a client means by an id: the operator's name for it, a number of ours, or the text itself.
-    pub async fn channel(&self, dialect: &str, kind: IdKind, id: &Text) -> Result<Text, Fault> {
+    /// The channel that a client means by an id: the operator's name for it, a number of ours, or the text itself; and
+    /// whether that is sure. A text where ids are numbers of ours is nobody's id, but may be a channel's name.
+    pub async fn channel(
+        &self,
+        dialect: &str,
+        kind: IdKind,
+        id: &Text,
+    ) -> Result<(Text, bool), Fault> {
         if let Some(name) = self.named.of(dialect, id) {
-            return Ok(name.clone());
+            return Ok((name.clone(), true));
         }
         match kind {
-            IdKind::None | IdKind::Text => Ok(id.clone()),
+            IdKind::None | IdKind::Text => Ok((id.clone(), true)),
             _ => match self.thing(kind, id).await? {
-                Some(native) if native.kind == NativeKind::Channel => Ok(native.id),
-                _ => Ok(id.clone()),
+                Some(native) if native.kind == NativeKind::Channel => Ok((native.id, true)),
+                _ => Ok((id.clone(), id.is_empty())),
             },
         }
     }

@@ -176,6 +176,18 @@ impl Local {
         Ok(channel)
     }
 
+    /// Is the channel configured, or has anybody spoken in it?
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn begun(&self, channel: &str) -> Result<bool, Fault> {
+        if self.rule(channel).is_some() {
+            return Ok(true);
+        }
+        let kept = self.store.channel(LOCAL, &lower(channel)).await;
+        Ok(kept.map_err(unavailable)?.is_some())
+    }
+
     /// The channel that is meant by its id, its name or whose it is.
     pub fn find(&self, find: &FindChannel) -> Option<Text> {
         let named = [&find.channel, &find.name]
