@@ -43,6 +43,8 @@ pub struct Principal {
     pub account: Option<Arc<Account>>,
     /// The program through which it calls, which may be held to less than the person is.
     pub program: Option<Arc<Application>>,
+    /// What the token is for that it calls with; none where that is everything.
+    pub scope: Option<Text>,
 }
 
 /// Everything that a request's proofs say.
@@ -64,6 +66,7 @@ impl Principal {
             may: program.map_or(account.may, |program| account.may.and(program.may)),
             account: Some(account.clone()),
             program: program.cloned(),
+            scope: None,
         }
     }
 
@@ -79,7 +82,14 @@ impl Principal {
             may: application.may,
             account: None,
             program: Some(application.clone()),
+            scope: None,
         }
+    }
+
+    /// Is what it calls with good for what needs this scope?
+    pub fn holds(&self, scope: &str) -> bool {
+        let has = |held: &Text| held.split_whitespace().any(|word| word == scope);
+        scope.is_empty() || self.scope.as_ref().is_none_or(has)
     }
 
     /// May this caller know of the channel?
@@ -273,6 +283,9 @@ impl Auth {
         let mut principal = Principal::person(account, application.as_ref().or(program));
         principal.may.send &= issued.as_ref().is_none_or(|session| session.sends());
         principal.may.moderate &= issued.as_ref().is_none_or(|session| session.sends());
+        principal.scope = issued
+            .as_ref()
+            .and_then(|session| session.limits().cloned());
         Ok(Caller {
             application,
             session: issued.map(|_| hash),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::session::Terms;
 use super::{Application, Auth, Caller, May, Principal, token};
-use crate::model::{Credential, Fault, IssueToken, Kind, Outcome, Profile, Reply, Time};
+use crate::model::{Credential, Fault, IssueToken, Kind, Outcome, Profile, Reply, Text, Time};
 
 /// A token without a lifetime of its own holds this long.
 const DAY: u32 = 86_400;
@@ -70,6 +70,10 @@ impl Auth {
                     "only client_credentials and refresh_token are granted here",
                 ));
             }
+            grant => {
+                let words = format!("{grant} is no way to get a token");
+                return Err(Fault::client(Kind::Field, words).field("grant"));
+            }
         }
         let principal = caller.signed_in()?;
         let account = principal.account.clone();
@@ -110,7 +114,8 @@ impl Terms {
                 || scope
                     .split_whitespace()
                     .any(|word| word == profile.send_scope),
-            ..Terms::default()
+            scope: scope.into(),
+            family: Text::default(),
         }
     }
 }
@@ -127,5 +132,6 @@ fn reader(application: &Arc<Application>) -> Principal {
         },
         account: None,
         program: Some(application.clone()),
+        scope: None,
     }
 }

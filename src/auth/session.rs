@@ -22,7 +22,7 @@ pub struct Session {
     pub key: Secret,
     /// The refresh token that a token comes from in the end, by its hash.
     pub family: Text,
-    /// What a refresh token is good for.
+    /// What it is good for; of a token that sends, empty means everything.
     pub scope: Text,
     pub created: Time,
     pub expires: Option<Time>,
@@ -35,6 +35,7 @@ pub struct Terms {
     pub lifetime: Option<i64>,
     pub sends: bool,
     pub family: Text,
+    pub scope: Text,
 }
 
 /// What a client was given. The one is never taken for the other: a session is its program's alone, a token its
@@ -91,6 +92,11 @@ impl Session {
 
     pub fn sends(&self) -> bool {
         self.kind != Kept::Reader
+    }
+
+    /// The scope that it is held to, if it is.
+    pub fn limits(&self) -> Option<&Text> {
+        Some(&self.scope).filter(|scope| !scope.is_empty() || self.kind == Kept::Reader)
     }
 
     pub fn row(&self, hash: Text) -> SessionRow {
@@ -311,6 +317,7 @@ impl Auth {
             account: account.person.name.clone(),
             application: application.unwrap_or_default(),
             family: terms.family,
+            scope: terms.scope,
             created: now,
             expires,
             ..Session::default()

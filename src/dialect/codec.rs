@@ -95,6 +95,8 @@ codecs! {
     Decimal "decimal",
     /// Written in lower case.
     Lower "lower",
+    /// Written in upper case and read in lower case.
+    Upper "upper",
     /// Text in which `&`, `<` and `>` are written as entities, Slack's only reserved characters.
     SlackText "slack_text",
     /// A moment that the wire excludes and the model includes: written one step earlier or later.
@@ -153,6 +155,7 @@ impl Codec {
             }
             Codec::SlackText
             | Codec::Short25
+            | Codec::Upper
             | Codec::Email
             | Codec::Presence
             | Codec::RelayCursor

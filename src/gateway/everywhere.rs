@@ -10,6 +10,9 @@ use crate::model::{
 };
 use crate::route::Source;
 
+/// The status of a channel that tells of none.
+const OFFLINE: &str = "offline";
+
 /// A channel that was seen: its upstream, what that says of it, and the client's name for it.
 struct Seen {
     upstream: Text,
@@ -19,10 +22,17 @@ struct Seen {
 
 impl Gateway {
     /// All channels that the caller may read, from every upstream that its routes lead to.
-    pub(super) async fn channels(&self, asked: &Asked<'_>) -> Outcome {
+    pub(super) async fn channels(&self, asked: &Asked<'_>, list: &ListChannels) -> Outcome {
         let ids = &self.relay.shared.ids;
         let mut channels = Vec::new();
+        if !list.status.is_empty() && !list.category.is_empty() {
+            // No service tells of any.
+            return Err(Fault::client(Kind::NotFound, "no such category"));
+        }
         for seen in self.all_seen(asked).await? {
+            if !has_status(&seen.channel, &list.status) {
+                continue;
+            }
             let mut outcome = Ok(Reply::OneChannel(OneChannel {
                 channel: Box::new(seen.channel),
             }));
@@ -37,11 +47,7 @@ impl Gateway {
                 channels.push(*one.channel);
             }
         }
-        let window = match &asked.envelope.command {
-            Command::ListChannels(list) => list.window.clone(),
-            _ => Window::default(),
-        };
-        let (channels, window) = crate::relay::page(channels, &window)?;
+        let (channels, window) = crate::relay::page(channels, &list.window)?;
         Ok(Reply::Channels(Channels {
             channels,
             window: Box::new(window),
@@ -165,6 +171,14 @@ impl Gateway {
             }
         }
     }
+}
+
+fn has_status(channel: &Channel, wanted: &str) -> bool {
+    let status = match channel.status.as_str() {
+        "" => OFFLINE,
+        status => status,
+    };
+    wanted.is_empty() || wanted == status
 }
 
 /// Leaves what was asked for: an upstream may know no limit, or not keep to it.

@@ -197,6 +197,12 @@ impl Gateway {
                 | Command::TogglePin(_)
                 | Command::ToggleArchive(_),
             ) => principal.may.read,
+            (_, Command::GetPerson(get)) if get.private == Some(true) => {
+                principal.may.read
+                    && principal.account.is_some()
+                    && get.id == principal.person.id
+                    && principal.holds(&asked.profile.private_scope)
+            }
             (_, Command::SetPresence(set)) => {
                 principal.may.moderate || set.person == principal.person.id
             }

@@ -200,7 +200,7 @@ impl Gateway {
             went,
         };
         match &envelope.command {
-            Command::ListChannels(_) => Box::pin(self.channels(&asked)).await,
+            Command::ListChannels(list) => Box::pin(self.channels(&asked, list)).await,
             Command::List(list) => Box::pin(self.list(&asked, list.clone())).await,
             Command::Send(_) | Command::SendMany(_) if !envelope.arrival.key.is_empty() => {
                 Box::pin(self.once(&asked)).await

@@ -41,7 +41,12 @@ record! {
     WhoAmI {}
 
     /// One person, by id or by name.
-    GetPerson { id: Text, name: Text }
+    GetPerson {
+        id: Text,
+        name: Text,
+        /// Asks for what is the person's own alone to know, and is for nobody else.
+        private: Option<bool>,
+    }
 
     /// The people known here.
     ListPeople { window: Window }
@@ -71,7 +76,13 @@ record! {
     ToggleStar { channel: Text, id: Text, participant: Text }
 
     /// The channels that the caller may read.
-    ListChannels { window: Window }
+    ListChannels {
+        window: Window,
+        /// Only those of this status.
+        status: Text,
+        /// Of those with the status that is asked for, only those of this category.
+        category: Text,
+    }
 
     /// One channel, by its id, its name, its owner's id or its owner's name.
     FindChannel { channel: Text, name: Text, owner: Text, owner_name: Text }

@@ -91,6 +91,8 @@ record! {
         title: Text,
         description: Text,
         picture: Text,
+        /// `live` while something is shown in it; without one it is as if `offline`.
+        status: Text,
         owner: Person,
         participants: Vec<Participant>,
         last_message: Option<Box<Message>>,

@@ -30,6 +30,8 @@ pub struct Profile {
     /// The scopes that a token may have; the one that sending needs.
     pub scopes: Vec<super::Text>,
     pub send_scope: super::Text,
+    /// The one without which a token is not told what is its person's own alone to know.
+    pub private_scope: super::Text,
 }
 
 /// A length and the unit it is counted in.

@@ -343,6 +343,8 @@ impl From<&Channel> for StoredChannel {
             created_at: _,
             updated_at: _,
             mine: _,
+            // Of the moment: what was kept would be told long after.
+            status: _,
             cursor: _,
         } = channel;
         StoredChannel {
@@ -360,7 +362,6 @@ impl From<&Channel> for StoredChannel {
 impl From<StoredChannel> for Channel {
     fn from(stored: StoredChannel) -> Channel {
         Channel {
-            id: Text::default(),
             name: stored.name,
             title: stored.title,
             description: stored.description,
@@ -371,11 +372,7 @@ impl From<StoredChannel> for Channel {
                 .into_iter()
                 .map(Participant::from)
                 .collect(),
-            last_message: None,
-            created_at: None,
-            updated_at: None,
-            mine: Mine::default(),
-            cursor: Text::default(),
+            ..Channel::default()
         }
     }
 }

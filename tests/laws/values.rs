@@ -138,6 +138,7 @@ impl Chance {
             Codec::Int => self.draw(any::<i64>()).to_string(),
             Codec::Email => self.draw(string_regex("[a-z.+]{1,8}@[a-z.]{1,8}").unwrap()),
             Codec::Presence => self.draw(select(&["online", "offline"][..])).to_owned(),
+            Codec::Upper => self.draw(string_regex("[a-z]{1,8}").unwrap()),
             _ if place == Place::Header => self.draw(string_regex("[!-~]{1,12}").unwrap()),
             _ if place == Place::Within => self.draw(string_regex("[a-z0-9]{1,12}").unwrap()),
             _ if self.maybe() => {

@@ -61,6 +61,10 @@ impl Codec {
                 );
                 Some(Value::Text(scratch))
             }
+            Kind::Text(text) if self == Codec::Upper => {
+                scratch.push_str(&text.to_ascii_lowercase());
+                Some(Value::Text(scratch))
+            }
             Kind::Text(text) => self.decode_text(text, kind, textual),
             Kind::Int(int) => self.decode_int(int, kind, textual, scratch),
             Kind::Big(big) if matches!(kind, Type::Text) && (self.accepts_digits() || textual) => {

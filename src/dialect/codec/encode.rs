@@ -38,6 +38,10 @@ impl Codec {
                 scratch.push_str(&text.to_lowercase());
                 Scalar::Text(scratch)
             }
+            (Codec::Upper, Value::Text(text)) => {
+                scratch.push_str(&text.to_ascii_uppercase());
+                Scalar::Text(scratch)
+            }
             (Codec::Millis, Value::Int(int)) => Scalar::Int(int.saturating_mul(1_000)),
             // A cursor that is no number is another service's own.
             (Codec::RelayCursor, Value::Text(text)) if text.parse::<u64>().is_ok() => {

@@ -13,7 +13,7 @@ use super::document::Failure;
 use super::plan::{Arguments, Definition, Node, holds, tree};
 use super::schema::{Base, FieldDef, FieldRef};
 use super::values::{self, Variables};
-use super::{Error, Origin, Service};
+use super::{Error, Origin, Refused, Service};
 use crate::dialect::template::Template;
 
 /// Fields that a plan may have; types under interfaces may multiply what a document asks for.
@@ -159,6 +159,11 @@ impl<'d> Layout<'d> {
                 children.push((*possible, self.nodes(*possible, &sets, within)?));
             }
         }
+        let refused = self.refused(of, found, definition, &field.node);
+        let call = match refused {
+            Some(_) => None,
+            None => self.call(of, found, &children),
+        };
         let below = children
             .iter()
             .flat_map(|(_, nodes)| nodes)
@@ -170,7 +175,8 @@ impl<'d> Layout<'d> {
             of,
             field: found,
             arguments,
-            call: self.call(of, found, &children),
+            call,
+            refused,
             children,
             below,
             single,
@@ -201,6 +207,27 @@ impl<'d> Layout<'d> {
                 Arguments::None
             }
         }
+    }
+
+    fn refused(
+        &self,
+        of: usize,
+        field: FieldRef,
+        definition: &FieldDef,
+        asked: &Field,
+    ) -> Option<usize> {
+        let FieldRef::Own(at) = field else {
+            return None;
+        };
+        let origin: &Origin = self.service.types.get(of)?.fields.get(at)?;
+        let given = |wanted: &str| match asked.arguments.as_slice() {
+            [(name, _)] => definition
+                .argument(&name.node)
+                .is_some_and(|at| *definition.arguments[at].name == *wanted),
+            _ => false,
+        };
+        let met = |refused: &Refused| refused.argument.as_deref().is_none_or(given);
+        origin.refused.iter().position(met)
     }
 
     /// The command that a field's value comes from, unless its parent's record has all that is asked for.

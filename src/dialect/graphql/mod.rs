@@ -38,7 +38,7 @@ pub use values::Variables;
 
 use super::exchange::Given;
 use super::template::{Source, Template};
-use crate::model::Operation;
+use crate::model::{Kind, Operation};
 
 /// What one door answers: its schema, and what its fields and types stand for.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +70,17 @@ pub struct Origin {
     pub entry: Option<usize>,
     /// A text of the record, cut into tokens of these types: text, link, picture.
     pub tokens: Option<(Source, [usize; 3])>,
+    pub refused: Vec<Refused>,
+}
+
+/// A field that is refused to everybody.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Only where it is asked for with this argument and no other.
+    pub argument: Option<Box<str>>,
+    pub kind: Kind,
+    /// Instead of the words that the mapping has for the kind.
+    pub message: Box<str>,
 }
 
 /// A field that is a command.

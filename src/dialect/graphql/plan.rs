@@ -55,6 +55,8 @@ pub struct Node {
     pub children: Vec<(usize, Vec<Node>)>,
     /// The command that its value comes from.
     pub call: Option<usize>,
+    /// Which of the field's refusals meets it.
+    pub refused: Option<usize>,
     /// Something below it comes from a command.
     pub below: bool,
     /// It stands in no list, so it is come to once.

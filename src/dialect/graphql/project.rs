@@ -5,16 +5,17 @@
 
 use async_graphql_parser::Pos;
 
-use super::Error;
 use super::introspect::{Item, Shown};
 use super::plan::Node;
 use super::run::{Context, Lookup, Run};
 use super::schema::{Base, FieldRef, TypeRef};
+use super::{Entry, Error, Refused};
 use crate::dialect::escape::{Style, json_text};
+use crate::dialect::exchange::FaultForm;
 use crate::dialect::template::{Scope, Template};
 use crate::dialect::write::Writer;
 use crate::model::record::Value;
-use crate::model::{Done, Fault};
+use crate::model::{Done, Fault, Kind};
 
 /// Room for a page of messages.
 const USUAL_BYTES: usize = 2_048;
@@ -206,13 +207,13 @@ impl<'r> Projector<'r> {
         if let Some(entry) = node.call {
             return self.called(node, entry, &definition.of, context);
         }
+        let origin = run.service.types.get(node.of);
+        let origin = origin.and_then(|of| of.fields.get(at));
+        if let (Some(refused), Some(origin)) = (node.refused, origin) {
+            return Err(self.refused(node, &origin.refused[refused]));
+        }
         if let Context::Record(scope) = context
-            && let Some(origin) = run
-                .service
-                .types
-                .get(node.of)
-                .and_then(|of| of.fields.get(at))
-            && let Some((source, types)) = &origin.tokens
+            && let Some((source, types)) = origin.and_then(|origin| origin.tokens.as_ref())
         {
             return match scope.value(source) {
                 Value::Text(text) => self.tokens(text, types, node),
@@ -241,21 +242,42 @@ impl<'r> Projector<'r> {
             Ok(Lookup::Settled(asked, Ok(reply))) => {
                 self.value(&entry.reply, run.scope(reply, asked), of, node)
             }
-            Ok(Lookup::Settled(_, Err(fault))) => Err(self.fault(node, at, fault)),
+            // What the parent's record names and is not there is nothing, where nobody asked for it by an argument.
+            Ok(Lookup::Settled(_, Err(fault)))
+                if fault.kind.is(Kind::NotFound)
+                    && entry.arguments.is_none()
+                    && of.nullable
+                    && matches!(of.base, Base::Named(_)) =>
+            {
+                Err(Null::Silent)
+            }
+            Ok(Lookup::Settled(_, Err(fault))) => Err(self.fault(node, entry, fault)),
             Ok(Lookup::Due(_)) => {
                 Err(self.error(node.at, "The document asks for too much at once"))
             }
             Err(mut fault) => {
                 run.dialect.name_field(&mut fault, entry);
-                Err(self.fault(node, at, &fault))
+                Err(self.fault(node, entry, &fault))
             }
         }
     }
 
+    fn refused(&mut self, node: &Node, refused: &Refused) -> Null {
+        if !refused.message.is_empty() {
+            return self.error(node.at, &refused.message);
+        }
+        let door = self.run.service.door;
+        let form = self.run.dialect.fault_form(refused.kind, None, "", door);
+        self.worded(node, form, &Fault::client(refused.kind, ""))
+    }
+
+    fn fault(&mut self, node: &Node, entry: &Entry, fault: &Fault) -> Null {
+        self.worded(node, self.run.form(fault, entry), fault)
+    }
+
     /// A fault in the words that the mapping has for it.
-    fn fault(&mut self, node: &Node, entry: usize, fault: &Fault) -> Null {
+    fn worded(&mut self, node: &Node, form: Option<&'r FaultForm>, fault: &Fault) -> Null {
         let run = self.run;
-        let form = run.form(fault, &run.service.entries[entry]);
         let words = form.and_then(super::answer::words);
         let nothing = Done::default();
         let scope = Scope {
@@ -315,8 +337,13 @@ impl<'r> Projector<'r> {
         of: &'r TypeRef,
         node: &'r Node,
     ) -> Wrote {
-        let Template::Each { list, item } = template else {
-            return Err(Null::Silent);
+        let (list, item) = match template {
+            Template::Each { list, item } => (list, item),
+            Template::Array(none) if none.is_empty() => {
+                self.writer.out.extend_from_slice(b"[]");
+                return Ok(());
+            }
+            _ => return Err(Null::Silent),
         };
         let Value::List(elements) = scope.value(list) else {
             self.writer.out.extend_from_slice(b"[]");

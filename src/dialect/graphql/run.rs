@@ -15,8 +15,11 @@ use crate::dialect::exchange::{Dialect, FaultForm};
 use crate::dialect::tape::Tape;
 use crate::dialect::template::{Scope, Template};
 use crate::model::record::{Slot as _, Value};
-use crate::model::{App, Arrival, Command, Effect, Fault, Outcome, Reply};
+use crate::model::{App, Arrival, Command, Done, Effect, Fault, Outcome, Reply};
 use async_graphql_parser::types::OperationType;
+
+/// A root shows no record.
+static NOTHING: Done = Done {};
 
 pub struct Run<'s> {
     pub dialect: &'s Dialect,
@@ -345,23 +348,22 @@ impl<'s> Run<'s> {
         context: Context<'t, 'a>,
     ) -> Option<(&'t Template, Scope<'a>)>
     where
-        's: 't,
+        's: 't + 'a,
     {
         let FieldRef::Own(at) = node.field else {
             return None;
         };
-        match context {
-            Context::Root => None,
-            Context::Record(scope) => {
-                let origin = self.service.types.get(node.of)?.fields.get(at)?;
-                Some((origin.template.as_ref()?, scope))
-            }
+        let scope = match context {
+            Context::Root => Scope::new(&NOTHING, self.arrival, self.app),
+            Context::Record(scope) => scope,
             Context::Spelt(Template::Object(members), scope) => {
                 let name = &self.service.schema.types[node.of].fields.get(at)?.name;
                 let member = members.iter().find(|member| member.names.contains(name))?;
-                Some((&member.template, scope))
+                return Some((&member.template, scope));
             }
-            Context::Spelt(..) => None,
-        }
+            Context::Spelt(..) => return None,
+        };
+        let origin = self.service.types.get(node.of)?.fields.get(at)?;
+        Some((origin.template.as_ref()?, scope))
     }
 }

@@ -8,8 +8,8 @@ use super::Loader;
 use super::table::{Table, unknown};
 use crate::dialect::escape::Style;
 use crate::dialect::exchange::{BodyKind, Door, QueryKind, Seal};
-use crate::model::Profile;
 use crate::model::profile::{IdKind, Limit, Order, Part, Precision, TokenKind, Unit};
+use crate::model::{Profile, Text};
 
 impl Loader<'_> {
     /// A text that must be one of a closed list of names.
@@ -57,15 +57,19 @@ impl Loader<'_> {
                 .into_iter()
                 .map(|(name, _)| name.into())
                 .collect(),
-            send_scope: table
-                .text("send_scope", &mut self.problems)
-                .map_or("", |(name, _)| name)
-                .into(),
+            send_scope: self.scope(&mut table, "send_scope"),
+            private_scope: self.scope(&mut table, "private_scope"),
             session_length: length.unwrap_or(24),
             session_seconds: seconds.unwrap_or(86_400),
         };
         table.finish(&mut self.problems);
         (profile, query)
+    }
+
+    /// The scope that something needs.
+    fn scope(&mut self, table: &mut Table<'_, '_>, key: &'static str) -> Text {
+        let found = table.text(key, &mut self.problems);
+        found.map_or_else(Text::default, |(name, _)| name.into())
     }
 
     /// A fact that is one word of a closed list.

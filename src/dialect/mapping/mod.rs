@@ -312,7 +312,12 @@ impl<'m> Loader<'m> {
                             _ => self.graphql_exchange(table, field, operation, dialect, schema),
                         }
                     }
-                    _ => Some(self.exchange(table, meant)),
+                    (Some(field), Meant::Answer | Meant::Refuse) => {
+                        self.fixed_field(&mut table, field, meant);
+                        table.finish(&mut self.problems);
+                        None
+                    }
+                    (None, _) => Some(self.exchange(table, meant)),
                 };
                 dialect.exchanges.extend(exchange);
             }

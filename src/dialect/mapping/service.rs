@@ -6,13 +6,15 @@
 use std::ops::Range;
 
 use http::{HeaderName, HeaderValue};
+use toml::de::DeValue;
 
 use super::Loader;
+use super::entry::{Meant, nothing};
 use super::names::Names;
 use super::table::{Table, Value, unknown};
 use crate::dialect::exchange::{Dialect, DoorSchema, Role};
 use crate::dialect::graphql::tokens::Token;
-use crate::dialect::graphql::{Binding, Entry, Origin, Schema, Service};
+use crate::dialect::graphql::{Binding, Entry, Origin, Refused, Schema, Service};
 use crate::dialect::template::{Source, Template};
 use crate::model::record::{Type, Typed as _};
 use crate::model::{Operation, schema};
@@ -20,13 +22,21 @@ use crate::model::{Operation, schema};
 /// The most fields of one document where a door does not say.
 const COMPLEXITY: u32 = 10_000;
 
-/// A field that an entry makes a command.
+/// A field that an entry says something of.
 pub struct ServedField {
     /// `Type.field`
     place: String,
     span: Range<usize>,
     doors: Vec<usize>,
-    entry: Entry,
+    meant: Served,
+}
+
+/// What a field comes to.
+#[derive(Clone)]
+enum Served {
+    Command(Box<Entry>),
+    Answer(Template),
+    Refused(Refused),
 }
 
 impl Loader<'_> {
@@ -104,15 +114,43 @@ impl Loader<'_> {
             place: place.to_owned(),
             span: field.span(),
             doors,
-            entry: Entry {
+            meant: Served::Command(Box::new(Entry {
                 operation,
                 arguments,
                 given,
                 from,
                 reply: reply.unwrap_or(Template::Object(Vec::new())),
-            },
+            })),
         });
         role
+    }
+
+    /// Reads what is answered or refused without a command, which may be said of several fields at once.
+    pub fn fixed_field(&mut self, table: &mut Table<'_, '_>, field: &Value<'_>, meant: Meant) {
+        let doors = self.entry_doors(table);
+        let meant = if let Meant::Refuse = meant {
+            let argument = table.text("argument", &mut self.problems);
+            let message = table.text("message", &mut self.problems);
+            Served::Refused(Refused {
+                argument: argument.map(|(name, _)| name.into()),
+                kind: self.needed_kind(table),
+                message: message.map_or("", |(text, _)| text).into(),
+            })
+        } else {
+            let reply = table.get("reply");
+            let reply = reply.map(|value| self.template(value, &Names::of(nothing())));
+            Served::Answer(reply.unwrap_or(Template::Object(Vec::new())))
+        };
+        for field in fields(field) {
+            if let Some(place) = super::table::text(field, &mut self.problems) {
+                self.fields.push(ServedField {
+                    place: place.to_owned(),
+                    span: field.span(),
+                    doors: doors.clone(),
+                    meant: meant.clone(),
+                });
+            }
+        }
     }
 
     /// `from = { command's field = "parent's field" }`
@@ -231,6 +269,7 @@ impl Loader<'_> {
                 template: member.map(|member| member.template.clone()),
                 entry: None,
                 tokens: cut,
+                refused: Vec::new(),
             }
         });
         Binding {
@@ -260,9 +299,25 @@ impl Loader<'_> {
             );
         };
         let origin = &mut service.types[at].fields[number];
-        if origin.entry.is_none() {
-            service.entries.push(field.entry.clone());
-            origin.entry = Some(service.entries.len() - 1);
+        match &field.meant {
+            Served::Refused(refused) => {
+                let arguments = &service.schema.types[at].fields[number].arguments;
+                let known = |name: &str| arguments.iter().any(|argument| *argument.name == *name);
+                if let Some(name) = refused.argument.as_deref().filter(|name| !known(name)) {
+                    let names = arguments.iter().map(|argument| &*argument.name);
+                    let span = field.span.clone();
+                    unknown(&mut self.problems, span, "argument", name, names);
+                }
+                origin.refused.push(refused.clone());
+            }
+            Served::Answer(template) if origin.template.is_none() => {
+                origin.template = Some(template.clone());
+            }
+            Served::Command(entry) if origin.entry.is_none() => {
+                service.entries.push((**entry).clone());
+                origin.entry = Some(service.entries.len() - 1);
+            }
+            _ => {}
         }
     }
 
@@ -321,6 +376,13 @@ impl Loader<'_> {
             from,
             types,
         })
+    }
+}
+
+fn fields<'v, 'm>(value: &'v Value<'m>) -> Vec<&'v Value<'m>> {
+    match value.get_ref() {
+        DeValue::Array(fields) => fields.iter().collect(),
+        _ => vec![value],
     }
 }
 
