@@ -131,6 +131,7 @@ fn exchange(snapshot: &Snapshot, before: Option<&Relay>, log: Option<Lines>) -> 
         doors: snapshot.doors.clone(),
         gateway: Gateway { rules, relay },
         plans: Default::default(),
+        sealer: Default::default(),
         log,
     })
 }

@@ -90,6 +90,7 @@ pub struct Exchange {
     pub gateway: Gateway,
     /// Plans of GraphQL documents that came before.
     pub plans: crate::dialect::graphql::Cache,
+    pub sealer: crate::dialect::seal::Sealer,
     /// Where each request has its line; none if the operator wants none.
     pub log: Option<Lines>,
 }

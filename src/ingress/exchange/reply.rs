@@ -70,9 +70,10 @@ impl Exchange {
         if let Some(seal) = seal
             && rendered.seal != SealKey::None
         {
-            let value = context.keys.seal(rendered.seal, &rendered.body);
-            let value = value.as_deref().unwrap_or(&seal.missing);
-            if let Ok(value) = HeaderValue::from_str(value) {
+            let keys = &context.keys;
+            let value = self.sealer.seal(keys, rendered.seal, &rendered.body);
+            let value = value.as_ref().map_or(seal.missing.as_bytes(), |hex| hex);
+            if let Ok(value) = HeaderValue::from_bytes(value) {
                 headers.insert(seal.header.clone(), value);
             }
         }
