@@ -150,26 +150,25 @@ impl Dialect {
             .iter()
             .filter(|auth| auth.role.calls() && !exchange.own_credential)
             .find(|auth| auth.needs.iter().all(known));
-        let parts = Said([
-            Some(&exchange.parts),
-            Some(&exchange.shared),
-            auth.map(|auth| &auth.parts),
-        ]);
+        static NOTHING: Parts = Parts::nothing();
+        let auth = auth.map_or(&NOTHING, |auth| &auth.parts);
+        let parts = Said([&exchange.parts, &exchange.shared, auth]);
         let method = exchange.methods.first().unwrap_or(&Method::POST);
         let mut writer = Writer::new(&self.shapes, Style::Plain);
         let target = self.write_target(&mut writer, exchange, door, &parts, method, scope)?;
-        let (body, kind) = self.write_body(&mut writer, &parts, method, scope);
+        let (body, mut kind) = self.write_body(&mut writer, &parts, method, scope);
         let mut lines = Vec::with_capacity(128);
-        for header in parts.each().flat_map(|parts| &parts.header) {
-            if !header.write(&mut writer, scope, &mut lines) {
-                let name = &header.name;
+        for one in parts.each().flat_map(|parts| &parts.header) {
+            let (before, name) = (lines.len(), &one.name);
+            if !one.write(&mut writer, scope, &mut lines) {
                 let why = format!("the header {name} cannot carry what was asked");
                 return Err(Unsayable::Place(why));
             }
+            if lines.len() > before && *name == header::CONTENT_TYPE {
+                kind = None;
+            }
         }
-        if let Some(kind) = kind
-            && !Fields(&lines).holds(&header::CONTENT_TYPE)
-        {
+        if let Some(kind) = kind {
             let _ = fields::add(&mut lines, &header::CONTENT_TYPE, kind.as_bytes());
         }
         match writer.missing {
@@ -232,8 +231,8 @@ impl Dialect {
             target.push(b'?');
             target.append(&mut writer.out);
         }
-        let plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
-        match target.len() <= TARGET_BYTES && target.iter().all(plain) {
+        let plain = |all, byte: &u8| all & byte.is_ascii_graphic() & (*byte != b'#');
+        match target.len() <= TARGET_BYTES && target.iter().fold(true, plain) {
             true => Ok(target),
             false => Err(Unsayable::Place(
                 "the path and the query are too long, or not escaped".into(),
@@ -286,10 +285,10 @@ impl Dialect {
 }
 
 /// Everything that is said in a request: the exchange's own parts, what all share, and who is calling.
-struct Said<'d>([Option<&'d Parts>; 3]);
+struct Said<'d>([&'d Parts; 3]);
 
 impl<'d> Said<'d> {
     fn each(&self) -> impl Iterator<Item = &'d Parts> {
-        self.0.into_iter().flatten()
+        self.0.into_iter()
     }
 }

@@ -14,28 +14,16 @@ pub enum Style {
     Php,
 }
 
-/// Bytes that are looked at together.
-const PIECE: usize = 16;
-
-/// Which bytes stand for themselves inside a JSON string of the plain style.
-const PLAIN: [bool; 256] = {
-    let mut plain = [true; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        plain[byte] = false;
-        byte += 1;
-    }
-    plain[b'"' as usize] = false;
-    plain[b'\\' as usize] = false;
-    plain
-};
-
 /// Writes the text as a JSON string, quotes included.
 pub fn json_text(text: &str, style: Style, out: &mut Vec<u8>) {
     out.push(b'"');
     match style {
-        Style::Plain => plain(text, out),
-        Style::Php => php(text, out),
+        Style::Plain => in_runs(text, out, plain, |text, out| {
+            text.bytes().for_each(|byte| control(byte, out))
+        }),
+        Style::Php => in_runs(text, out, php, |text, out| {
+            text.chars().for_each(|char| beyond(char, out))
+        }),
     }
     out.push(b'"');
 }
@@ -48,36 +36,50 @@ pub fn json_string(text: &str, out: &mut String) {
     *out = String::from_utf8(bytes).unwrap_or_default();
 }
 
-fn plain(text: &str, out: &mut Vec<u8>) {
-    for piece in text.as_bytes().chunks(PIECE) {
+/// Is the byte itself in a string of the plain style?
+fn plain(byte: u8) -> bool {
+    byte >= 0x20 && byte != b'"' && byte != b'\\'
+}
+
+/// The same in PHP's.
+fn php(byte: u8) -> bool {
+    plain(byte) && byte < 0x80 && byte != b'/'
+}
+
+/// Bytes that are looked at together.
+const PIECE: usize = 16;
+
+/// Copies what stands for itself in runs, and has what stands between escaped.
+fn in_runs(
+    mut text: &str,
+    out: &mut Vec<u8>,
+    itself: impl Fn(u8) -> bool,
+    escape: impl Fn(&str, &mut Vec<u8>),
+) {
+    while !text.is_empty() {
         // Without a branch for each byte, a piece is compared as a whole; mostly nothing in it needs more.
-        let special =
-            |any: bool, byte: &u8| any | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
-        if !piece.iter().fold(false, special) {
-            out.extend_from_slice(piece);
-            continue;
-        }
-        for &byte in piece {
-            if PLAIN[byte as usize] {
-                out.push(byte);
-            } else {
-                control(byte, out);
-            }
-        }
+        let whole = |piece: &&[u8]| piece.iter().fold(true, |all, byte| all & itself(*byte));
+        let bytes = text.as_bytes();
+        let whole = bytes.chunks_exact(PIECE).take_while(whole).count() * PIECE;
+        let rest = &bytes[whole..];
+        let run = rest.iter().position(|byte| !itself(*byte));
+        let (run, behind) = text.split_at(whole + run.unwrap_or(rest.len()));
+        out.extend_from_slice(run.as_bytes());
+        let others = behind.bytes().position(&itself);
+        let (others, behind) = behind.split_at(others.unwrap_or(behind.len()));
+        escape(others, out);
+        text = behind;
     }
 }
 
-fn php(text: &str, out: &mut Vec<u8>) {
-    for char in text.chars() {
-        match char {
-            '/' => out.extend_from_slice(b"\\/"),
-            '\u{7f}' => out.push(0x7f),
-            ' '..='~' if char != '"' && char != '\\' => out.push(char as u8),
-            _ if char.is_ascii() => control(char as u8, out),
-            _ => {
-                for unit in char.encode_utf16(&mut [0; 2]) {
-                    unicode(*unit, out);
-                }
+/// What PHP does not write as it is.
+fn beyond(char: char, out: &mut Vec<u8>) {
+    match char {
+        '/' => out.extend_from_slice(b"\\/"),
+        _ if char.is_ascii() => control(char as u8, out),
+        _ => {
+            for unit in char.encode_utf16(&mut [0; 2]) {
+                unicode(*unit, out);
             }
         }
     }

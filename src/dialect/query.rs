@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode_str;
 
 use super::tape::{Tape, Tree};
@@ -30,8 +30,8 @@ pub fn plain(text: &str) -> Result<Tape<'_>, NotUtf8> {
     if text.is_empty() {
         return Ok(Tape::default());
     }
-    let separators = memchr_iter(b'&', text.as_bytes()).count();
-    Tape::of_pairs(pairs(text), separators + 1)
+    // A guess from short pairs spares the growing of small tapes.
+    Tape::of_pairs(pairs(text), text.len() / 16 + 2)
 }
 
 /// The decoded pairs of a query string or an urlencoded body.
@@ -44,7 +44,9 @@ pub(super) fn pairs(text: &str) -> impl Iterator<Item = Result<Pair<'_>, NotUtf8
         if rest.is_empty() {
             return None;
         }
-        let end = memchr2(b'=', b'&', rest.as_bytes()).unwrap_or(rest.len());
+        // Names are too short for a search of many bytes at once to be worth its beginning.
+        let end = rest.bytes().position(|byte| matches!(byte, b'=' | b'&'));
+        let end = end.unwrap_or(rest.len());
         let (name, mut value) = rest.split_at(end);
         (value, rest) = match value.strip_prefix('=') {
             Some(behind) => {

@@ -16,8 +16,8 @@ pub struct Writer<'d> {
     /// The path of the first required field that was absent.
     pub missing: Option<&'d str>,
     scratch: String,
-    /// One pair's value before it is escaped.
-    value: String,
+    /// A text before it is escaped or put into a line.
+    bare: String,
 }
 
 /// The fields of [`Media`](crate::model::Media) that a medium is written from; a test holds them to its schema.
@@ -26,6 +26,9 @@ pub(super) const MEDIUM_DATA: u8 = 3;
 
 /// Room that is made for each element of a list: about what a short message takes.
 const EACH_BYTES: usize = 192;
+
+/// Room that is made for a bare text: about what a token takes.
+const BARE_BYTES: usize = 64;
 
 /// Was there anything to write?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +54,7 @@ impl<'d> Writer<'d> {
             out: Vec::with_capacity(256),
             missing: None,
             scratch: String::new(),
-            value: String::new(),
+            bare: String::new(),
         }
     }
 
@@ -360,12 +363,25 @@ impl<'d> Writer<'d> {
 
     /// Writes a member as a pair, unless it is absent.
     pub fn member(&mut self, name: &str, template: &'d Template, scope: &Scope<'_>, kind: Pairs) {
-        let mut value = std::mem::take(&mut self.value);
-        value.clear();
-        if self.text(template, scope, &mut value) {
-            self.pair(name, &value, kind);
-        }
-        self.value = value;
+        self.with_text(template, scope, |value, writer| {
+            writer.pair(name, value, kind)
+        });
+    }
+
+    /// Does something with a template's bare text, unless it is absent.
+    pub fn with_text<R>(
+        &mut self,
+        template: &'d Template,
+        scope: &Scope<'_>,
+        what: impl FnOnce(&str, &mut Writer<'d>) -> R,
+    ) -> Option<R> {
+        let mut text = std::mem::take(&mut self.bare);
+        text.clear();
+        text.reserve(BARE_BYTES);
+        let written = self.text(template, scope, &mut text);
+        let done = written.then(|| what(&text, self));
+        self.bare = text;
+        done
     }
 
     /// Writes one pair, the separator before it where one is needed.

@@ -183,11 +183,12 @@ impl Spare {
 impl Reply {
     /// A reply with what the command itself says: servers do not repeat everything.
     pub fn prefilled(command: &Command) -> Reply {
+        if let Command::Send(message) | Command::Edit(message) = command {
+            let message = Box::new(message.clone());
+            return Reply::OneMessage(OneMessage { message });
+        }
         let mut reply = command.operation().reply();
         match (&mut reply, command) {
-            (Reply::OneMessage(one), Command::Send(message) | Command::Edit(message)) => {
-                *one.message = message.clone()
-            }
             (Reply::OneMessage(one), Command::Get(asked)) => {
                 one.message.channel = asked.channel.clone()
             }

@@ -25,6 +25,19 @@ pub struct Parts {
 }
 
 impl Parts {
+    pub const fn nothing() -> Parts {
+        Parts {
+            query: None,
+            form: None,
+            json: None,
+            header: Vec::new(),
+            params: None,
+            form_json: None,
+            params_json: None,
+            query_json: None,
+        }
+    }
+
     /// These parts without the members that others write.
     pub fn without(&self, others: &Parts) -> Parts {
         let rest = |mine: &Option<Template>, theirs: &Option<Template>| match (mine, theirs) {
@@ -102,9 +115,11 @@ impl Header {
         if let Some(fixed) = &self.fixed {
             return fields::add(lines, &self.name, fixed.as_bytes());
         }
-        let mut text = String::new();
-        !writer.text(&self.template, scope, &mut text)
-            || fields::add(lines, &self.name, text.as_bytes())
+        writer
+            .with_text(&self.template, scope, |text, _| {
+                fields::add(lines, &self.name, text.as_bytes())
+            })
+            .unwrap_or(true)
     }
 
     /// The line's value in a scope; nothing where it is absent.
@@ -116,10 +131,7 @@ impl Header {
         if let Some(fixed) = &self.fixed {
             return Some(Ok(fixed.clone()));
         }
-        let mut text = String::new();
-        writer
-            .text(&self.template, scope, &mut text)
-            .then(|| HeaderValue::try_from(text))
+        writer.with_text(&self.template, scope, |text, _| HeaderValue::from_str(text))
     }
 }
 
