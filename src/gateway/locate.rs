@@ -197,6 +197,8 @@ impl Gateway {
                 | Command::TogglePin(_)
                 | Command::ToggleArchive(_),
             ) => principal.may.read,
+            // Who is known by a program's public id alone is nobody.
+            (_, Command::WhoAmI(_)) => principal.may.read && !principal.person.id.is_empty(),
             (_, Command::GetPerson(get)) if get.private == Some(true) => {
                 principal.may.read
                     && principal.account.is_some()
