@@ -155,6 +155,18 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// The same around another record.
+    pub fn of<'b>(&self, record: &'b dyn Slot) -> Scope<'b>
+    where
+        'a: 'b,
+    {
+        Scope {
+            this: record,
+            item: None,
+            ..*self
+        }
+    }
+
     /// The first of a placeholder's fields that is present.
     pub fn filled(&self, placeholder: &Placeholder) -> Value<'a> {
         match self.value(&placeholder.source) {

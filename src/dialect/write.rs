@@ -24,8 +24,11 @@ pub struct Writer<'d> {
 pub(super) const MEDIUM_URL: u8 = 0;
 pub(super) const MEDIUM_DATA: u8 = 3;
 
+/// Room that is made for a message, and what is around it.
+const USUAL_BYTES: usize = 256;
+
 /// Room that is made for each element of a list: about what a short message takes.
-const EACH_BYTES: usize = 192;
+pub(super) const EACH_BYTES: usize = 192;
 
 /// Room that is made for a bare text: about what a token takes.
 const BARE_BYTES: usize = 64;
@@ -51,7 +54,7 @@ impl<'d> Writer<'d> {
         Writer {
             shapes,
             style,
-            out: Vec::with_capacity(256),
+            out: Vec::with_capacity(USUAL_BYTES),
             missing: None,
             scratch: String::new(),
             bare: String::new(),
@@ -131,17 +134,13 @@ impl<'d> Writer<'d> {
     fn each(&mut self, list: &dyn List, item: &'d Template, scope: &Scope<'_>) {
         self.out.reserve(list.len() * EACH_BYTES);
         self.out.push(b'[');
+        let mut scope = *scope;
         for index in 0..list.len() {
             if index > 0 {
                 self.out.push(b',');
             }
-            self.json(
-                item,
-                &Scope {
-                    item: Some(list.at(index)),
-                    ..*scope
-                },
-            );
+            scope.item = Some(list.at(index));
+            self.json(item, &scope);
         }
         self.out.push(b']');
     }
@@ -184,14 +183,7 @@ impl<'d> Writer<'d> {
             Value::Absent => Wrote::Nothing,
             Value::Record(record) => {
                 match placeholder.shape.and_then(|shape| self.shapes.get(shape)) {
-                    Some(shape) => self.value(
-                        &shape.template,
-                        &Scope {
-                            this: record,
-                            item: None,
-                            ..*scope
-                        },
-                    ),
+                    Some(shape) => self.value(&shape.template, &scope.of(record)),
                     None => Wrote::Nothing,
                 }
             }
@@ -210,6 +202,11 @@ impl<'d> Writer<'d> {
     }
 
     fn leaf(&mut self, value: Value<'_>, codec: Codec) -> Wrote {
+        // By far the most values are texts that are written as they are.
+        if let (Value::Text(text), Codec::Plain) = (value, codec) {
+            escape::json_text(text, self.style, &mut self.out);
+            return Wrote::Something;
+        }
         match codec.encode(value, &mut self.scratch) {
             Some(scalar) => {
                 scalar.write_json(self.style, &mut self.out);

@@ -17,7 +17,7 @@ impl<'s> Run<'s> {
         &self,
         node: &'s Node,
         entry: &Entry,
-        context: Context<'_, '_>,
+        context: &Context<'_, '_>,
     ) -> Result<Command, Fault> {
         let mut command = entry.operation.command();
         if let (Context::Record(scope), false) = (context, entry.from.is_empty()) {

@@ -6,9 +6,10 @@ use super::introspect::{Item, Shown};
 use super::plan::Node;
 use super::project::{Null, Projector, Step, Wrote};
 use super::run::Context;
-use super::schema::FieldRef;
+use super::schema::{Base, FieldRef, TypeRef};
 use super::tokens;
 use crate::dialect::escape::{Style, json_text};
+use crate::dialect::tape::Kind;
 use crate::dialect::template::Scope;
 use crate::model::Arrival;
 
@@ -23,7 +24,8 @@ impl<'r> Projector<'r> {
             let nodes = node.children.iter().find(|(possible, _)| *possible == of);
             self.element(index, true, |projector| match nodes {
                 Some((_, nodes)) => {
-                    projector.object(nodes, Context::Record(Scope::new(token, &arrival, &app)))
+                    let scope = Scope::new(token, &arrival, &app);
+                    projector.object(nodes, &Context::Record(scope))
                 }
                 None => Err(Null::Silent),
             })?;
@@ -32,8 +34,37 @@ impl<'r> Projector<'r> {
         Ok(())
     }
 
+    /// A field that no type lists.
+    pub(super) fn meta(&mut self, node: &'r Node) -> Wrote {
+        let schema = &self.run.service.schema;
+        let shown = match node.field {
+            FieldRef::Own(_) => Shown::Null,
+            FieldRef::Typename => {
+                let name = &schema.types[node.of].name;
+                json_text(name, Style::Plain, &mut self.writer.out);
+                return Ok(());
+            }
+            FieldRef::Schema => Shown::One(Item::Schema),
+            FieldRef::Type => {
+                let arguments = self.run.arguments(node);
+                let name = arguments.and_then(|tape| tape.root()?.member("name"));
+                let found = match name.map(|name| name.kind()) {
+                    Some(Kind::Text(name)) => schema.find(name),
+                    _ => None,
+                };
+                found.map_or(Shown::Null, |found| {
+                    Shown::One(Item::Type(TypeRef {
+                        nullable: true,
+                        base: Base::Named(found),
+                    }))
+                })
+            }
+        };
+        self.intro(shown, node)
+    }
+
     /// What the schema says of itself.
-    pub(super) fn intro(&mut self, shown: Shown<'r>, node: &'r Node) -> Wrote {
+    fn intro(&mut self, shown: Shown<'r>, node: &'r Node) -> Wrote {
         if !self.run.budget.tell() {
             return Err(self.too_large(node));
         }
@@ -84,7 +115,7 @@ impl<'r> Projector<'r> {
                 self.writer.out.push(b',');
             }
             self.writer.out.extend_from_slice(child.lead.as_bytes());
-            self.path.push(Step::Key(child.key()));
+            self.path.push(Step::Key(child));
             let start = self.writer.out.len();
             let shown = match child.field {
                 FieldRef::Own(at) => item.member(schema, &schema.types[child.of].fields[at].name),

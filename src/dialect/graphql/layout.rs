@@ -10,7 +10,7 @@ use async_graphql_value::{Name, Value};
 use smallvec::{SmallVec, smallvec};
 
 use super::document::Failure;
-use super::plan::{Arguments, Definition, Node, holds, tree};
+use super::plan::{Arguments, Children, Definition, Node, holds, tree};
 use super::schema::{Base, FieldDef, FieldRef};
 use super::values::{self, Variables};
 use super::{Error, Origin, Refused, Service};
@@ -36,6 +36,8 @@ struct Group<'d> {
     fields: SmallVec<[&'d Positioned<Field>; 2]>,
 }
 
+type Groups<'d> = SmallVec<[Group<'d>; 8]>;
+
 impl<'d> Layout<'d> {
     /// The fields of an object type that selections ask for; `single` if the object stands in no list.
     pub fn nodes(
@@ -44,7 +46,7 @@ impl<'d> Layout<'d> {
         sets: &[&'d SelectionSet],
         single: bool,
     ) -> Result<Vec<Node>, Failure> {
-        let mut groups: Vec<Group<'d>> = Vec::new();
+        let mut groups = Groups::new();
         let mut seen = HashSet::new();
         for set in sets {
             self.collect(of, set, &mut seen, &mut groups);
@@ -63,7 +65,7 @@ impl<'d> Layout<'d> {
         of: usize,
         set: &'d SelectionSet,
         seen: &mut HashSet<&'d Name>,
-        groups: &mut Vec<Group<'d>>,
+        groups: &mut Groups<'d>,
     ) {
         for item in &set.items {
             if !self.included(item.node.directives()) {
@@ -151,10 +153,11 @@ impl<'d> Layout<'d> {
             .iter()
             .map(|field| &field.node.selection_set.node)
             .collect();
-        let mut children = Vec::new();
+        let mut children = Children::new();
         let inner = definition.of.named();
         let within = single && matches!(definition.of.base, Base::Named(_));
-        if schema.composite(inner) {
+        let leaf = !schema.composite(inner);
+        if !leaf {
             for possible in &schema.types[inner].possible {
                 children.push((*possible, self.nodes(*possible, &sets, within)?));
             }
@@ -170,14 +173,16 @@ impl<'d> Layout<'d> {
             .any(|node| node.call.is_some() || node.below);
         Ok(Node {
             id,
-            lead: format!("\"{}\":", group.key).into(),
+            lead: ["\"", group.key, "\":"].concat().into(),
             at: field.pos,
             of,
             field: found,
+            nullable: definition.of.nullable,
             arguments,
             call,
             refused,
             children,
+            leaf,
             below,
             single,
         })
@@ -191,16 +196,12 @@ impl<'d> Layout<'d> {
         for (_, value) in &field.arguments {
             values::variables_in(&value.node, &mut used);
         }
-        let given: Vec<(Name, Value, Pos)> = field
-            .arguments
-            .iter()
-            .map(|(name, value)| (name.node.clone(), value.node.clone(), name.pos))
-            .collect();
+        let given = &field.arguments;
         if !used.is_empty() {
-            return Arguments::Open(given);
+            return Arguments::Open(given.clone());
         }
         let schema = &self.service.schema;
-        match tree(schema, definition, &given, &Variables::default(), at) {
+        match tree(schema, definition, given, &Variables::default(), at) {
             Ok(tree) => Arguments::Ready(tree.into_tape()),
             Err(errors) => {
                 self.errors.extend(errors);

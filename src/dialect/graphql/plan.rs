@@ -6,9 +6,10 @@
 
 use std::rc::Rc;
 
-use async_graphql_parser::Pos;
 use async_graphql_parser::types::{OperationDefinition, OperationType};
+use async_graphql_parser::{Pos, Positioned};
 use async_graphql_value::{Name, Value};
+use smallvec::SmallVec;
 
 use super::document::{self, Failure};
 use super::layout::Layout;
@@ -50,9 +51,11 @@ pub struct Node {
     /// The object type that it is a field of.
     pub of: usize,
     pub field: FieldRef,
+    pub nullable: bool,
     pub arguments: Arguments,
-    /// For each type that the value may be of.
-    pub children: Vec<(usize, Vec<Node>)>,
+    /// For each type that the value may be of; a leaf has none.
+    pub children: Children,
+    pub leaf: bool,
     /// The command that its value comes from.
     pub call: Option<usize>,
     /// Which of the field's refusals meets it.
@@ -63,6 +66,8 @@ pub struct Node {
     pub single: bool,
 }
 
+pub type Children = SmallVec<[(usize, Vec<Node>); 1]>;
+
 impl Node {
     pub fn key(&self) -> &str {
         // A name needs no escapes.
@@ -70,13 +75,16 @@ impl Node {
     }
 }
 
+/// An argument as the document has it.
+pub type Given = (Positioned<Name>, Positioned<Value>);
+
 #[derive(Debug)]
 pub enum Arguments {
     None,
     /// The same in every request.
     Ready(Tape<'static>),
     /// Some of these hold variables.
-    Open(Vec<(Name, Value, Pos)>),
+    Open(Vec<Given>),
 }
 
 impl Plan {
@@ -231,7 +239,7 @@ fn filled(definitions: &[Definition], given: &Variables) -> Result<Variables, Fa
 pub fn tree(
     schema: &Schema,
     definition: &FieldDef,
-    given: &[(Name, Value, Pos)],
+    given: &[Given],
     variables: &Variables,
     at: Pos,
 ) -> Result<Tree, Vec<Error>> {
@@ -240,11 +248,9 @@ pub fn tree(
     for (index, argument) in definition.arguments.iter().enumerate() {
         let found = given
             .iter()
-            .find(|(name, ..)| definition.argument(name) == Some(index));
+            .find(|(name, _)| definition.argument(&name.node) == Some(index));
         let value = match found {
-            Some((name, value, at)) => {
-                values::argument(schema, name, value, &argument.of, variables, *at)
-            }
+            Some(given) => values::argument(schema, given, &argument.of, variables),
             None => Ok(None),
         };
         match (value, &argument.default) {

@@ -5,7 +5,6 @@
 
 use async_graphql_parser::Pos;
 
-use super::introspect::{Item, Shown};
 use super::plan::Node;
 use super::run::{Context, Lookup, Run};
 use super::schema::{Base, FieldRef, TypeRef};
@@ -13,12 +12,9 @@ use super::{Entry, Error, Refused};
 use crate::dialect::escape::{Style, json_text};
 use crate::dialect::exchange::FaultForm;
 use crate::dialect::template::{Scope, Template};
-use crate::dialect::write::Writer;
+use crate::dialect::write::{EACH_BYTES, Writer};
 use crate::model::record::Value;
 use crate::model::{Done, Fault, Kind};
-
-/// Room for a page of messages.
-const USUAL_BYTES: usize = 2_048;
 
 /// There is no value.
 pub(super) enum Null {
@@ -30,7 +26,7 @@ pub(super) enum Null {
 pub(super) type Wrote = Result<(), Null>;
 
 pub(super) enum Step<'p> {
-    Key(&'p str),
+    Key(&'p Node),
     Index(usize),
 }
 
@@ -55,10 +51,9 @@ impl<'s> Run<'s> {
             error_bytes: 0,
             overflow: None,
         };
-        projector.writer.out.reserve(USUAL_BYTES);
         projector.writer.out.extend_from_slice(b"{\"data\":");
         let start = projector.writer.out.len();
-        if projector.object(&self.plan.roots, Context::Root).is_err() {
+        if projector.object(&self.plan.roots, &self.root()).is_err() {
             projector.writer.out.truncate(start);
             projector.writer.out.extend_from_slice(b"null");
         }
@@ -121,7 +116,7 @@ impl<'r> Projector<'r> {
                 out.push(b',');
             }
             match step {
-                Step::Key(key) => json_text(key, Style::Plain, &mut out),
+                Step::Key(node) => json_text(node.key(), Style::Plain, &mut out),
                 Step::Index(index) => out.extend_from_slice(index.to_string().as_bytes()),
             }
         }
@@ -137,14 +132,14 @@ impl<'r> Projector<'r> {
         Null::Told
     }
 
-    pub(super) fn object(&mut self, nodes: &'r [Node], context: Context<'r, '_>) -> Wrote {
+    pub(super) fn object(&mut self, nodes: &'r [Node], context: &Context<'r, '_>) -> Wrote {
         self.writer.out.push(b'{');
         for (index, node) in nodes.iter().enumerate() {
             if index > 0 {
                 self.writer.out.push(b',');
             }
             self.writer.out.extend_from_slice(node.lead.as_bytes());
-            self.path.push(Step::Key(node.key()));
+            self.path.push(Step::Key(node));
             let start = self.writer.out.len();
             let wrote = self.field(node, context);
             let wrote = wrote.or_else(|null| self.null(node, start, null));
@@ -158,8 +153,7 @@ impl<'r> Projector<'r> {
     /// A field without a value: null where that is allowed, and else its parent has none either.
     fn null(&mut self, node: &Node, start: usize, null: Null) -> Wrote {
         self.writer.out.truncate(start);
-        let definition = self.run.service.schema.definition(node.of, node.field);
-        if self.overflow.is_none() && definition.is_none_or(|field| field.of.nullable) {
+        if self.overflow.is_none() && node.nullable {
             self.writer.out.extend_from_slice(b"null");
             return Ok(());
         }
@@ -169,46 +163,22 @@ impl<'r> Projector<'r> {
         })
     }
 
-    fn field(&mut self, node: &'r Node, context: Context<'r, '_>) -> Wrote {
+    fn field(&mut self, node: &'r Node, context: &Context<'r, '_>) -> Wrote {
         let run = self.run;
-        let schema = &run.service.schema;
         let written = self.writer.out.len() + self.error_bytes;
         if written > run.budget.bytes() || !run.budget.step() || self.overflow.is_some() {
             return Err(self.too_large(node));
         }
-        let at = match node.field {
-            FieldRef::Typename => {
-                let name = &schema.types[node.of].name;
-                json_text(name, Style::Plain, &mut self.writer.out);
-                return Ok(());
-            }
-            FieldRef::Schema => return self.intro(Shown::One(Item::Schema), node),
-            FieldRef::Type => {
-                let name = run
-                    .arguments(node)
-                    .and_then(|tape| tape.root()?.member("name"));
-                let found = match name.map(|name| name.kind()) {
-                    Some(crate::dialect::tape::Kind::Text(name)) => schema.find(name),
-                    _ => None,
-                };
-                let shown = found.map_or(Shown::Null, |found| {
-                    Shown::One(Item::Type(TypeRef {
-                        nullable: true,
-                        base: Base::Named(found),
-                    }))
-                });
-                return self.intro(shown, node);
-            }
-            FieldRef::Own(at) => at,
+        let FieldRef::Own(at) = node.field else {
+            return self.meta(node);
         };
-        let Some(definition) = schema.types[node.of].fields.get(at) else {
+        let Some(definition) = run.service.schema.types[node.of].fields.get(at) else {
             return Err(Null::Silent);
         };
         if let Some(entry) = node.call {
             return self.called(node, entry, &definition.of, context);
         }
-        let origin = run.service.types.get(node.of);
-        let origin = origin.and_then(|of| of.fields.get(at));
+        let origin = run.origin(node);
         if let (Some(refused), Some(origin)) = (node.refused, origin) {
             return Err(self.refused(node, &origin.refused[refused]));
         }
@@ -231,7 +201,7 @@ impl<'r> Projector<'r> {
         node: &'r Node,
         at: usize,
         of: &'r TypeRef,
-        context: Context<'r, '_>,
+        context: &Context<'r, '_>,
     ) -> Wrote {
         let run = self.run;
         if !run.budget.look_up() {
@@ -240,7 +210,7 @@ impl<'r> Projector<'r> {
         let entry = &run.service.entries[at];
         match run.found(node, at, context) {
             Ok(Lookup::Settled(asked, Ok(reply))) => {
-                self.value(&entry.reply, run.scope(reply, asked), of, node)
+                self.value(&entry.reply, &run.scope(reply, asked), of, node)
             }
             // What the parent's record names and is not there is nothing, where nobody asked for it by an argument.
             Ok(Lookup::Settled(_, Err(fault)))
@@ -295,17 +265,16 @@ impl<'r> Projector<'r> {
     fn value(
         &mut self,
         template: &'r Template,
-        scope: Scope<'_>,
+        scope: &Scope<'_>,
         of: &'r TypeRef,
         node: &'r Node,
     ) -> Wrote {
-        let named = match &of.base {
-            Base::List(item) => return self.list(template, scope, item, node),
-            Base::Named(named) => *named,
-        };
-        if !self.run.service.schema.composite(named) {
+        if let Base::List(item) = &of.base {
+            return self.list(template, scope, item, node);
+        }
+        if node.leaf {
             let start = self.writer.out.len();
-            self.writer.json(template, &scope);
+            self.writer.json(template, scope);
             return if self.writer.out[start..] == *b"null" {
                 Err(Null::Silent)
             } else {
@@ -314,18 +283,14 @@ impl<'r> Projector<'r> {
         }
         let context = match template {
             Template::Placeholder(placeholder) => match scope.filled(placeholder) {
-                Value::Record(record) => Context::Record(Scope {
-                    this: record,
-                    item: None,
-                    ..scope
-                }),
+                Value::Record(record) => Context::Record(scope.of(record)),
                 _ => return Err(Null::Silent),
             },
-            Template::Object(_) => Context::Spelt(template, scope),
+            Template::Object(_) => Context::Spelt(template, *scope),
             _ => return Err(Null::Silent),
         };
         match node.children.first() {
-            Some((_, nodes)) => self.object(nodes, context),
+            Some((_, nodes)) => self.object(nodes, &context),
             None => Err(Null::Silent),
         }
     }
@@ -333,7 +298,7 @@ impl<'r> Projector<'r> {
     fn list(
         &mut self,
         template: &'r Template,
-        scope: Scope<'_>,
+        scope: &Scope<'_>,
         of: &'r TypeRef,
         node: &'r Node,
     ) -> Wrote {
@@ -349,14 +314,13 @@ impl<'r> Projector<'r> {
             self.writer.out.extend_from_slice(b"[]");
             return Ok(());
         };
+        self.writer.out.reserve(elements.len() * EACH_BYTES);
         self.writer.out.push(b'[');
+        let mut scope = *scope;
         for index in 0..elements.len() {
-            let scope = Scope {
-                item: Some(elements.at(index)),
-                ..scope
-            };
+            scope.item = Some(elements.at(index));
             self.element(index, of.nullable, |projector| {
-                projector.value(item, scope, of, node)
+                projector.value(item, &scope, of, node)
             })?;
         }
         self.writer.out.push(b']');

@@ -10,7 +10,7 @@ use super::document::Failure;
 use super::plan::{self, Arguments, Node, Plan};
 use super::schema::FieldRef;
 use super::validate::MAX_ERRORS;
-use super::{Budget, Entry, Service, Variables};
+use super::{Budget, Entry, Origin, Service, Variables};
 use crate::dialect::exchange::{Dialect, FaultForm};
 use crate::dialect::tape::Tape;
 use crate::dialect::template::{Scope, Template};
@@ -62,7 +62,8 @@ pub(super) enum Lookup<'r> {
 /// Where a selection's fields are looked up.
 #[derive(Clone, Copy)]
 pub enum Context<'t, 'a> {
-    Root,
+    /// Nothing.
+    Root(Scope<'a>),
     /// The record that the type shows.
     Record(Scope<'a>),
     /// An object that a reply spells out.
@@ -115,7 +116,7 @@ impl<'s> Run<'s> {
         {
             let weight = given
                 .iter()
-                .map(|(_, value, _)| variables.weight(value))
+                .map(|(_, value)| variables.weight(&value.node))
                 .sum();
             if !self.budget.fill(weight) {
                 errors.truncate(MAX_ERRORS);
@@ -152,7 +153,7 @@ impl<'s> Run<'s> {
             return due;
         }
         for at in &self.plan.order {
-            self.gather(&self.plan.roots[*at], Context::Root, &mut due);
+            self.gather(&self.plan.roots[*at], &self.root(), &mut due);
             // Changes are made one after another, each seen through before the next.
             if self.plan.operation == OperationType::Mutation && !due.is_empty() {
                 break;
@@ -229,7 +230,7 @@ impl<'s> Run<'s> {
         &self,
         node: &'s Node,
         entry: usize,
-        context: Context<'_, '_>,
+        context: &Context<'_, '_>,
     ) -> Result<Lookup<'_>, Fault> {
         // What is come to once has asked under its own number, unless another asked the same before.
         let mut settled = self.settled.iter();
@@ -260,7 +261,7 @@ impl<'s> Run<'s> {
         })
     }
 
-    fn gather(&self, node: &'s Node, context: Context<'_, '_>, due: &mut Vec<Call>) {
+    fn gather(&self, node: &'s Node, context: &Context<'_, '_>, due: &mut Vec<Call>) {
         if (node.call.is_none() && !node.below) || !self.budget.step() {
             return;
         }
@@ -271,8 +272,7 @@ impl<'s> Run<'s> {
             match self.found(node, at, context) {
                 Ok(Lookup::Settled(asked, Ok(reply))) if node.below => {
                     let scope = self.scope(reply, asked);
-                    let reply = &self.service.entries[at].reply;
-                    self.gather_value(reply, scope, node, due);
+                    self.gather_value(&self.service.entries[at].reply, &scope, node, due);
                 }
                 Ok(Lookup::Due(command)) => self.due(command, at, node, due),
                 // Nothing is below it, or a fault is all that it comes to.
@@ -291,6 +291,8 @@ impl<'s> Run<'s> {
             call.entry == entry && call.command == command && (read || call.node == node.id)
         });
         if !known && due.len() < self.budget.calls() {
+            // Mostly it is the only one.
+            due.reserve_exact(usize::from(due.is_empty()));
             due.push(Call {
                 command,
                 entry,
@@ -302,35 +304,29 @@ impl<'s> Run<'s> {
     fn gather_value(
         &self,
         template: &Template,
-        scope: Scope<'_>,
+        scope: &Scope<'_>,
         node: &'s Node,
         due: &mut Vec<Call>,
     ) {
         let context = match template {
             Template::Each { list, item } => {
                 if let Value::List(elements) = scope.value(list) {
+                    let mut scope = *scope;
                     for index in 0..elements.len() {
-                        let scope = Scope {
-                            item: Some(elements.at(index)),
-                            ..scope
-                        };
-                        self.gather_value(item, scope, node, due);
+                        scope.item = Some(elements.at(index));
+                        self.gather_value(item, &scope, node, due);
                     }
                 }
                 return;
             }
             Template::Placeholder(placeholder) => match scope.filled(placeholder) {
-                Value::Record(record) => Context::Record(Scope {
-                    this: record,
-                    item: None,
-                    ..scope
-                }),
+                Value::Record(record) => Context::Record(scope.of(record)),
                 _ => return,
             },
-            template => Context::Spelt(template, scope),
+            template => Context::Spelt(template, *scope),
         };
         for child in node.children.first().iter().flat_map(|(_, nodes)| nodes) {
-            self.gather(child, context, due);
+            self.gather(child, &context, due);
         }
     }
 
@@ -341,29 +337,41 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// The template that a field is written by, and what it is written from.
-    pub(super) fn template<'t, 'a>(
-        &self,
-        node: &Node,
-        context: Context<'t, 'a>,
-    ) -> Option<(&'t Template, Scope<'a>)>
-    where
-        's: 't + 'a,
-    {
+    /// Where the fields of the plan's roots are looked up.
+    pub(super) fn root(&self) -> Context<'s, 's> {
+        Context::Root(Scope::new(&NOTHING, self.arrival, self.app))
+    }
+
+    /// What the mapping says of a field of a record.
+    pub(super) fn origin(&self, node: &Node) -> Option<&'s Origin> {
         let FieldRef::Own(at) = node.field else {
             return None;
         };
-        let scope = match context {
-            Context::Root => Scope::new(&NOTHING, self.arrival, self.app),
-            Context::Record(scope) => scope,
+        self.service.types.get(node.of)?.fields.get(at)
+    }
+
+    /// The template that a field is written by, and what it is written from.
+    pub(super) fn template<'t, 'c, 'a>(
+        &self,
+        node: &Node,
+        context: &'c Context<'t, 'a>,
+    ) -> Option<(&'t Template, &'c Scope<'a>)>
+    where
+        's: 't,
+    {
+        match context {
+            Context::Root(scope) | Context::Record(scope) => {
+                Some((self.origin(node)?.template.as_ref()?, scope))
+            }
             Context::Spelt(Template::Object(members), scope) => {
+                let FieldRef::Own(at) = node.field else {
+                    return None;
+                };
                 let name = &self.service.schema.types[node.of].fields.get(at)?.name;
                 let member = members.iter().find(|member| member.names.contains(name))?;
-                return Some((&member.template, scope));
+                Some((&member.template, scope))
             }
-            Context::Spelt(..) => return None,
-        };
-        let origin = self.service.types.get(node.of)?.fields.get(at)?;
-        Some((origin.template.as_ref()?, scope))
+            Context::Spelt(..) => None,
+        }
     }
 }

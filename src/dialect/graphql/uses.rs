@@ -173,6 +173,9 @@ impl<'d> Validation<'d> {
 
     /// Fragments that nothing spreads; those that another operation does are none.
     fn unused(&mut self) {
+        if self.document.fragments.is_empty() {
+            return;
+        }
         let mut everywhere = Uses::default();
         let operations = self.document.operations.iter().map(|(_, found)| found);
         for operation in operations {

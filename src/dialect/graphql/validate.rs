@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 
 use async_graphql_parser::types::{
-    Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, Selection,
-    SelectionSet, VariableDefinition,
+    Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType,
+    Selection, SelectionSet, VariableDefinition,
 };
 use async_graphql_parser::{Pos, Positioned};
 use async_graphql_value::Name;
@@ -122,7 +122,6 @@ impl<'d> Validation<'d> {
     }
 
     fn operation(&mut self, operation: &'d Positioned<OperationDefinition>) {
-        use async_graphql_parser::types::OperationType;
         for definition in &operation.node.variable_definitions {
             let of = &definition.node.var_type.node;
             let (variable, shown) = (&definition.node.name.node, of.to_string());
@@ -156,10 +155,7 @@ impl<'d> Validation<'d> {
                 operation.pos,
             );
         }
-        self.directives(
-            &operation.node.directives,
-            Some(&operation.node.ty.to_string()),
-        );
+        self.directives(&operation.node.directives, Some(operation.node.ty));
         self.selection(root, &operation.node.selection_set.node);
         for fragment in self.document.fragments.values() {
             let name = &fragment.node.type_condition.node.on.node;
@@ -236,7 +232,8 @@ impl<'d> Validation<'d> {
 
     fn arguments(&mut self, of: usize, field: &'d Field, definition: &'d FieldDef, at: Pos) {
         let mut given: SmallVec<[(usize, Pos); 8]> = SmallVec::new();
-        for (name, value) in &field.arguments {
+        for given_argument in &field.arguments {
+            let (name, value) = given_argument;
             if self.full() {
                 return;
             }
@@ -263,9 +260,10 @@ impl<'d> Validation<'d> {
             values::variables_in(&value.node, &mut used);
             let argument = &definition.arguments[found];
             if used.is_empty() {
-                let found =
-                    argument_value(self.schema, &name.node, &value.node, &argument.of, name.pos);
-                if let Err(error) = found {
+                let none = Variables::default();
+                if let Err(error) =
+                    values::argument(self.schema, given_argument, &argument.of, &none)
+                {
                     self.error(error.message, error.at);
                 }
             } else if let async_graphql_value::Value::Variable(variable) = &value.node {
@@ -324,7 +322,7 @@ impl<'d> Validation<'d> {
     }
 
     /// Those of a field or a fragment's place, or of something else, where none of them has a meaning.
-    fn directives(&mut self, directives: &'d [Positioned<Directive>], on: Option<&str>) {
+    fn directives(&mut self, directives: &'d [Positioned<Directive>], on: Option<OperationType>) {
         for directive in directives {
             let name = &directive.node.name.node;
             if !matches!(name.as_str(), "skip" | "include") {
@@ -332,7 +330,7 @@ impl<'d> Validation<'d> {
                 continue;
             }
             if let Some(on) = on {
-                let on = on.to_uppercase();
+                let on = on.to_string().to_uppercase();
                 self.error(
                     format!("Directive `{name}' may not be used on {on}."),
                     directive.pos,
@@ -367,15 +365,4 @@ fn accepts(wanted: &TypeRef, found: &TypeRef) -> bool {
             (Base::List(wanted), Base::Named(_)) => accepts(wanted, found),
             _ => false,
         }
-}
-
-/// An argument's value without variables.
-fn argument_value(
-    schema: &Schema,
-    name: &str,
-    value: &async_graphql_value::Value,
-    of: &TypeRef,
-    at: Pos,
-) -> Result<(), Error> {
-    values::argument(schema, name, value, of, &Variables::default(), at).map(|_| ())
 }

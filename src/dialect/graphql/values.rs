@@ -9,9 +9,8 @@ use std::rc::Rc;
 
 use async_graphql_value::{ConstValue, Name, Value};
 
-use async_graphql_parser::Pos;
-
 use super::Error;
+use super::plan::Given;
 use super::schema::{Base, InputDef, Schema, Shape, TypeRef};
 use crate::dialect::tape::Tree;
 
@@ -387,12 +386,11 @@ pub fn written(value: &Value) -> String {
 /// It is not of the argument's type.
 pub fn argument(
     schema: &Schema,
-    name: &str,
-    value: &Value,
+    (name, value): &Given,
     of: &TypeRef,
     variables: &Variables,
-    at: Pos,
 ) -> Result<Option<Tree>, Error> {
+    let (at, name, value) = (name.pos, &name.node, &value.node);
     let Some(literal) = filled(value, variables) else {
         return Ok(None);
     };
