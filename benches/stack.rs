@@ -68,7 +68,7 @@ fn ours(bencher: Bencher<'_, '_>) {
                     repeat: Repeat::NotSentOnly,
                     client: &client,
                 };
-                let attempt = async |_| {
+                let attempt = async |_, _| {
                     tokio::task::yield_now().await;
                     Ended::told(Instant::now(), Class::Done, done())
                 };

@@ -4,6 +4,8 @@
 
 #[path = "../fuzz/exchange.rs"]
 mod exchange;
+#[path = "../fuzz/reply.rs"]
+mod reply;
 
 use std::path::Path;
 
@@ -34,4 +36,9 @@ fn graphql() {
 #[test]
 fn request() {
     assert!(replay("request", exchange::request) >= 40);
+}
+
+#[test]
+fn reply() {
+    assert!(replay("reply", reply::reply) >= 40);
 }

@@ -3,6 +3,8 @@
 //! What counts is the class of every ending: a request of which nothing left must be `NotSent`, anything else must
 //! never be, and only a complete reply is a reply.
 
+mod support;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,8 +14,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{Request, Response};
-use http_body_util::Full;
 use sabir::relay::upstream::{BadBase, Client, Config, Failure, NotSent, Unknown};
+use support::call;
 use tokio::time::Instant;
 
 const REPLY: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{\"id\":\"42\"}\r\n";
@@ -107,10 +109,10 @@ impl Line {
     }
 }
 
-fn post() -> Request<Full<Bytes>> {
+fn post() -> Request<Bytes> {
     Request::post("/chat-messages?a=b%20c")
         .header("content-type", "application/json")
-        .body(Full::new(Bytes::from_static(b"{\"text\":\"salam\"}")))
+        .body(Bytes::from_static(b"{\"text\":\"salam\"}"))
         .unwrap()
 }
 
@@ -120,7 +122,7 @@ async fn call(client: &Client) -> Result<Response<Bytes>, Failure> {
 
 async fn call_within(client: &Client, ms: u64) -> Result<Response<Bytes>, Failure> {
     let deadline = Instant::now() + Duration::from_millis(ms);
-    client.call(post(), deadline).await
+    call::call(client, &post(), deadline).await
 }
 
 fn serve_all(_: usize, line: &mut Line) {
@@ -148,9 +150,10 @@ async fn a_request_is_written_as_given_below_the_base() {
 #[tokio::test]
 async fn an_empty_post_says_that_it_is_empty() {
     let peer = Peer::new(serve_all);
-    let request = Request::post("/x").body(Full::default()).unwrap();
+    let request = Request::post("/x").body(Bytes::new()).unwrap();
     let deadline = Instant::now() + Duration::from_secs(2);
-    peer.client().call(request, deadline).await.unwrap();
+    let client = peer.client();
+    call::call(&client, &request, deadline).await.unwrap();
     assert!(
         peer.requests()[0].contains("content-length: 0\r\n"),
         "{:?}",
@@ -303,7 +306,7 @@ async fn a_server_that_stops_reading_anywhere_leaves_it_unknown() {
     for cut in 0..whole {
         match call(&client).await {
             Err(Failure::Unknown(_)) => {}
-            // It closed before a byte was written, and hyper saw it in time.
+            // It closed before a byte was written, and that was seen in time.
             Err(Failure::NotSent(NotSent::Closed)) if cut == 0 => {}
             other => panic!("{cut} {other:?}"),
         }
@@ -316,10 +319,10 @@ async fn a_large_request_that_is_not_taken_is_unknown() {
         std::thread::sleep(Duration::from_secs(1));
         drop(line.stream.shutdown(Shutdown::Both));
     });
-    let body = Full::new(Bytes::from(vec![b'x'; 16 << 20]));
+    let body = Bytes::from(vec![b'x'; 16 << 20]);
     let request = Request::post("/").body(body).unwrap();
     let deadline = Instant::now() + Duration::from_millis(200);
-    let result = peer.client().call(request, deadline).await;
+    let result = call::call(&peer.client(), &request, deadline).await;
     assert!(
         matches!(result, Err(Failure::Unknown(Unknown::TimedOut))),
         "{result:?}"
@@ -335,10 +338,12 @@ async fn a_refusal_before_the_request_was_read_is_a_reply() {
         );
         std::thread::sleep(Duration::from_millis(500));
     });
-    let body = Full::new(Bytes::from(vec![b'x'; 16 << 20]));
+    let body = Bytes::from(vec![b'x'; 16 << 20]);
     let request = Request::post("/").body(body).unwrap();
     let deadline = Instant::now() + Duration::from_secs(2);
-    let reply = peer.client().call(request, deadline).await.unwrap();
+    let reply = call::call(&peer.client(), &request, deadline)
+        .await
+        .unwrap();
     assert_eq!(
         (reply.status().as_u16(), reply.body().as_ref()),
         (413, &b"no"[..])
@@ -576,14 +581,12 @@ async fn calls_at_once_get_their_own_replies() {
     for round in 0..5 {
         let calls = (0..40).map(|number| {
             let body = format!("{round}-{}", "n".repeat(number + 1));
-            let request = Request::post("/").body(Full::from(body.clone())).unwrap();
+            let request = Request::post("/").body(Bytes::from(body.clone())).unwrap();
             let client = &client;
             async move {
                 let deadline = Instant::now() + Duration::from_secs(5);
-                (
-                    client.call(request, deadline).await.unwrap().into_body(),
-                    body,
-                )
+                let reply = call::call(client, &request, deadline).await.unwrap();
+                (reply.into_body(), body)
             }
         });
         for (reply, body) in join_all(calls).await {
@@ -591,4 +594,99 @@ async fn calls_at_once_get_their_own_replies() {
         }
     }
     assert!(peer.accepted() <= 40 + 4 * 32, "{}", peer.accepted());
+}
+
+#[tokio::test]
+async fn what_stands_behind_a_reply_answers_nobody() {
+    let poison = "HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\npoisoned";
+    for reply in [REPLY, CHUNKED, "HTTP/1.1 204 No Content\r\n\r\n"] {
+        let peer = Peer::new(move |_, line| {
+            while line.read().is_some() {
+                line.write(format!("{reply}{poison}"));
+            }
+        });
+        let client = peer.client();
+        for calls in 1..4 {
+            let reply = call(&client).await.unwrap();
+            assert!(!reply.body().starts_with(b"poisoned"));
+            assert_eq!(peer.accepted(), calls);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_heard_even_from_who_hangs_up_on_the_request() {
+    let peer = Peer::new(|_, line| {
+        line.stream.read_exact(&mut [0; 16]).unwrap();
+        line.write("HTTP/1.1 413 Payload Too Large\r\ncontent-length: 2\r\n\r\nno");
+        // Closed with bytes unread: the kernel resets the connection, and further writes fail.
+    });
+    let client = peer.client();
+    for calls in 1..20 {
+        let body = Bytes::from(vec![b'x'; 16 << 20]);
+        let request = Request::post("/").body(body).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let reply = call::call(&client, &request, deadline).await.unwrap();
+        assert_eq!((reply.status().as_u16(), peer.accepted()), (413, calls));
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_while_it_is_written_to_holds_nobody_up() {
+    const BYTES: usize = 6 << 20;
+    let peer = Peer::new(|_, line| {
+        // It reads no more than it has written: whoever writes all first waits for ever.
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            if line.stream.read_exact(&mut byte).is_err() {
+                return;
+            }
+            head.push(byte[0]);
+        }
+        line.write(format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {BYTES}\r\n\r\n"
+        ));
+        let mut piece = vec![0; 64 << 10];
+        for _ in 0..BYTES / piece.len() {
+            line.stream.read_exact(&mut piece).unwrap();
+            line.write(&piece);
+        }
+        serve_all(0, line);
+    });
+    let client = peer.client();
+    let body = Bytes::from((0..BYTES).map(|at| (at >> 8) as u8).collect::<Vec<_>>());
+    let request = Request::post("/").body(body.clone()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let reply = call::call(&client, &request, deadline).await.unwrap();
+    assert!(reply.body() == &body);
+    call(&client).await.unwrap();
+    assert_eq!(peer.accepted(), 1);
+}
+
+#[tokio::test]
+async fn a_reply_without_a_body_leaves_the_connection_for_the_next() {
+    let peer = Peer::new(|_, line| {
+        while let Some(request) = line.read() {
+            line.write(match request.split_once(' ').unwrap().0 {
+                "HEAD" => "HTTP/1.1 200 OK\r\ncontent-length: 700\r\n\r\n",
+                "GET" => "HTTP/1.1 304 Not Modified\r\ncontent-length: 700\r\n\r\n",
+                _ => "HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n",
+            });
+        }
+    });
+    let client = peer.client();
+    for (method, status) in [("HEAD", 200), ("GET", 304), ("DELETE", 204), ("HEAD", 200)] {
+        let request = Request::builder().method(method).uri("/");
+        let request = request.body(Bytes::new()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(2);
+        let reply = call::call(&client, &request, deadline).await.unwrap();
+        assert_eq!(
+            (reply.status().as_u16(), reply.body().len()),
+            (status, 0),
+            "{method}"
+        );
+    }
+    assert_eq!(peer.accepted(), 1);
+    assert!(!peer.requests()[1].contains("content-length"));
 }

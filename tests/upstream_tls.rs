@@ -13,12 +13,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use rustls::server::NoServerSessionStorage;
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 use sabir::relay::upstream::{Client, Config, Failure, NotSent, Unknown};
 use sabir::tls::client::{Authorities, System};
 use support::authority::{Authority, Pair};
+use support::call;
 use tokio::time::Instant;
 
 const REPLY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"id\":\"42\"}";
@@ -139,10 +139,10 @@ fn client(authority: &Authority, host: &str, port: u16) -> Client {
 
 async fn call(client: &Client) -> Result<Response<Bytes>, Failure> {
     let request = Request::post("/chat-messages")
-        .body(Full::from("{\"text\":\"salam\"}"))
+        .body(Bytes::from("{\"text\":\"salam\"}"))
         .unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);
-    client.call(request, deadline).await
+    call::call(client, &request, deadline).await
 }
 
 #[track_caller]

@@ -4,18 +4,16 @@
 //! in a class that is exact about whether anything was sent, and that decides what the client is told. Whose
 //! credential is used, and what is done when it is not good, is decided before; the network comes after.
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
-use http_body_util::Full;
+use http::StatusCode;
 use tokio::time::Instant;
 
 use super::stack::{Ended, Errand, Repeat};
-use super::upstream::{Failure, NotSent, Unknown};
+use super::upstream::{Failure, NotSent, Reply, Request, Unknown};
 use super::{Relay, Upstream, retry_after};
 use crate::dialect::Dialect;
 use crate::dialect::client::{Call, Heard, Outgoing, Understood, Unsayable};
 use crate::dialect::exchange::{Seal, SealKey};
-use crate::dialect::fields::{self, Fields};
+use crate::dialect::fields::Fields;
 use crate::metrics::Class;
 use crate::model::{
     Arrival, Command, Credential, Effect, Fault, Kind, Operation, Outcome, Presence, SealKeys,
@@ -45,79 +43,43 @@ impl Relay {
             repeat: repeat(dialect, outgoing.exchange, &call),
             client: delivery.client,
         };
-        let mut first = Some(outgoing);
-        let attempt = async |until| {
-            // The same call is said in the same words each time: there is nothing to keep for a second attempt.
-            match first.take().map_or_else(|| dialect.encode(&call), Ok) {
-                Ok(outgoing) => self.attempt(delivery, outgoing, until).await,
-                Err(why) => Ended::told(Instant::now(), Class::Rejected, Err(unsayable(why))),
-            }
-        };
+        let attempt = async |now, until| self.attempt(delivery, &outgoing, now, until).await;
         upstream.stack.carry(&errand, attempt).await
     }
 
     /// One attempt, and what it came to.
-    async fn attempt(&self, delivery: &Delivery<'_>, outgoing: Outgoing, until: Instant) -> Ended {
-        let said = outgoing.request;
-        let mut request = Request::new(Full::from(said.body));
-        *request.method_mut() = said.method;
-        *request.uri_mut() = Uri::from_maybe_shared(said.target).unwrap_or_default();
-        for (name, value) in Fields(&said.fields).each() {
-            if let (Ok(name), Ok(value)) =
-                (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
-            {
-                request.headers_mut().append(name, value);
+    async fn attempt(
+        &self,
+        delivery: &Delivery<'_>,
+        outgoing: &Outgoing,
+        now: Instant,
+        until: Instant,
+    ) -> Ended {
+        let client = &self.clients[delivery.at];
+        let request = Request {
+            method: &outgoing.request.method,
+            target: &outgoing.request.target,
+            fields: &outgoing.request.fields,
+            body: &outgoing.request.body,
+        };
+        match client.call(&request, now, until).await {
+            Ok((reply, at)) => {
+                let ended = self.heard(delivery, outgoing.exchange, &reply, at);
+                client.reuse(reply);
+                ended
             }
-        }
-        let reply = self.clients[delivery.at].call(request, until).await;
-        let at = Instant::now();
-        match reply {
-            Ok(reply) => self.heard(delivery, outgoing.exchange, &reply, at),
-            Err(Failure::NotSent(why @ NotSent::NoTime)) => {
-                let words = format!("nothing was sent: {why}");
-                Ended::late(at, Err(Fault::upstream(Kind::Timeout, words)))
-            }
-            Err(Failure::NotSent(why)) => {
-                let late = at >= until;
-                let kind = if late {
-                    Kind::Timeout
-                } else {
-                    Kind::Unavailable
-                };
-                let fault = Fault::upstream(kind, format!("nothing was sent: {why}"));
-                Ended::failed(at, Class::NotSent, Err(fault))
-            }
-            Err(Failure::Unknown(why)) => {
-                let late = matches!(why, Unknown::TimedOut);
-                let kind = if late {
-                    Kind::Timeout
-                } else {
-                    Kind::Unavailable
-                };
-                let fault = unclear(delivery.command, Fault::upstream(kind, why.to_string()));
-                Ended::failed(at, Class::Unknown, Err(fault))
-            }
+            Err(failure) => delivery.failed(failure, until),
         }
     }
 
     /// A complete reply.
-    fn heard(
-        &self,
-        delivery: &Delivery<'_>,
-        exchange: usize,
-        reply: &Response<Bytes>,
-        at: Instant,
-    ) -> Ended {
+    fn heard(&self, delivery: &Delivery<'_>, exchange: usize, reply: &Reply, at: Instant) -> Ended {
         let upstream = &self.shared.upstreams[delivery.at];
         let dialect = self.dialect(upstream);
         let call = delivery.call(upstream);
-        let mut lines = Vec::new();
-        for (name, value) in reply.headers() {
-            let _ = fields::add(&mut lines, name, value.as_bytes());
-        }
         let heard = Heard {
-            status: reply.status(),
-            fields: Fields(&lines),
+            status: reply.status,
+            fields: Fields(reply.head()),
             body: reply.body(),
         };
         let seal = dialect
@@ -163,6 +125,31 @@ impl<'a> Delivery<'a> {
             arrival: self.arrival,
             app: &upstream.config.app,
             credential: self.credential,
+        }
+    }
+
+    /// An attempt without a reply.
+    #[cold]
+    fn failed(&self, failure: Failure, until: Instant) -> Ended {
+        let at = Instant::now();
+        let kind = |late| match late {
+            true => Kind::Timeout,
+            false => Kind::Unavailable,
+        };
+        match failure {
+            Failure::NotSent(why) => {
+                let words = format!("nothing was sent: {why}");
+                if matches!(why, NotSent::NoTime) {
+                    return Ended::late(at, Err(Fault::upstream(Kind::Timeout, words)));
+                }
+                let fault = Fault::upstream(kind(at >= until), words);
+                Ended::failed(at, Class::NotSent, Err(fault))
+            }
+            Failure::Unknown(why) => {
+                let late = matches!(why, Unknown::TimedOut);
+                let fault = unclear(self.command, Fault::upstream(kind(late), why.to_string()));
+                Ended::failed(at, Class::Unknown, Err(fault))
+            }
         }
     }
 }

@@ -1,370 +1,259 @@
 //! One connection to an upstream, driven by whoever has a request on it.
 //!
-//! hyper's connection and the reply are polled by the same task, together: no task per connection, no hop from one to
-//! another. Within one poll the connection moves first and the reply is looked at after it, so neither ever has to
-//! wake anyone; that is why both are polled with a waker that does nothing wherever the other is the only source. A
-//! link that is dropped in the middle of an exchange closes its socket. It retries nothing.
+//! Writing and reading are polled together by the request's own task: no task per connection, no channel, and one system
+//! call each for a small request and its reply. A link has no memory of its own; requests and replies under way borrow
+//! theirs from [`Buffers`], so an idle connection holds a socket and little else. A link that is dropped in the middle
+//! of an exchange closes its socket. It retries nothing, and what is a reply is decided by `reply`.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::response::Parts;
-use http::{Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::body::{Body as _, Incoming};
-use hyper::client::conn::http1::{Builder, Connection, SendRequest};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::reply::{Reader, Reply};
 use super::stream::Stream;
 use super::upstream::{Failure, NotSent, Unknown};
 use crate::alarm::Alarm;
 
-/// How much is read at once, at most.
-const READ_BYTES: usize = 64 << 10;
+/// Room that is made for a read, and left for the next one.
+const READ_BYTES: usize = 8 << 10;
+const ROOM_BYTES: usize = 2 << 10;
 /// Idle for longer than this, a connection is looked at once more before it is trusted: one system call, where there
 /// is time for it.
 const FRESH: Duration = Duration::from_millis(100);
 
-/// How much of a reply is accepted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    pub head_bytes: usize,
-    pub headers: usize,
-    pub reply_bytes: usize,
-}
-
 /// Why an exchange on a link gave no reply.
 pub(super) enum Lost {
-    /// Not a byte of the request has left, and here it is again.
-    GivenBack(Box<Request<Full<Bytes>>>),
+    /// Not a byte of the request has left, and the link is of no use.
+    Unsent,
     Failed(Failure),
 }
 
 /// A connection.
 pub(super) struct Link {
-    sender: SendRequest<Full<Bytes>>,
-    /// None once hyper is done with it; its socket is closed then.
-    connection: Option<Connection<TokioIo<Socket>, Full<Bytes>>>,
-    line: Rc<Line>,
+    stream: Stream,
     alarm: Alarm,
     parked: Instant,
 }
 
 impl Link {
-    pub async fn new(stream: Stream, limits: &Limits) -> Result<Link, NotSent> {
-        let line = Rc::new(Line {
-            stream: RefCell::new(stream),
-            sent: Cell::new(false),
-            headless: Cell::new(None),
-        });
-        let socket = TokioIo::new(Socket(Rc::clone(&line)));
-        let (sender, connection) = Builder::new()
-            .max_headers(limits.headers)
-            .max_header_size(limits.head_bytes)
-            .max_buf_size(READ_BYTES.max(limits.head_bytes))
-            // Head and body in one write: for the small bodies of chat a copy is cheaper than a second buffer.
-            .writev(false)
-            .handshake(socket)
-            .await
-            .map_err(|_| NotSent::Closed)?;
-        Ok(Link {
-            sender,
-            connection: Some(connection),
-            line,
+    pub fn new(stream: Stream, now: Instant) -> Link {
+        Link {
+            stream,
             alarm: Alarm::default(),
-            parked: Instant::now(),
-        })
+            parked: now,
+        }
     }
 
-    /// Sends the request and gathers the reply.
+    /// Sends the request and gathers the reply; tells too whether the link is good for another.
     pub async fn exchange(
         &mut self,
-        request: Request<Full<Bytes>>,
-        limits: &Limits,
+        request: Vec<u8>,
+        reader: Reader<'_>,
+        buffers: &Buffers,
         deadline: Instant,
-    ) -> Result<Response<Bytes>, Lost> {
-        self.line.sent.set(false);
-        // Within one poll hyper reads a head and perhaps twice beyond it before we see it; more is a flood of 1xx.
-        self.line
-            .headless
-            .set(Some(limits.head_bytes + 4 * READ_BYTES));
-        let reply = self.head(request, deadline).await?;
-        self.line.headless.set(None);
-        let (head, incoming) = reply.into_parts();
-        readable(&head).map_err(Lost::unknown)?;
-        let body = self.body(incoming, limits.reply_bytes, deadline).await;
-        Ok(Response::from_parts(head, body.map_err(Lost::unknown)?))
-    }
-
-    /// Makes the link idle. False if it is of no further use.
-    pub fn park(&mut self) -> bool {
-        // With the idle waker: neither the socket nor the next request shall wake the task that was here last.
-        self.advance(&mut Context::from_waker(Waker::noop()));
-        self.parked = Instant::now();
-        self.sender.is_ready()
-    }
-
-    /// May the parked link still be used?
-    pub fn usable(&self, idle: Duration) -> bool {
-        let age = self.parked.elapsed();
-        age < idle && self.sender.is_ready() && (age < FRESH || self.line.silent())
-    }
-
-    /// Has it been idle for so long?
-    pub fn is_old(&self, idle: Duration) -> bool {
-        self.parked.elapsed() >= idle
-    }
-
-    async fn head(
-        &mut self,
-        request: Request<Full<Bytes>>,
-        deadline: Instant,
-    ) -> Result<Response<Incoming>, Lost> {
-        let mut reply = pin!(self.sender.try_send_request(request));
-        let mut idle = Context::from_waker(Waker::noop());
-        let line = Rc::clone(&self.line);
+    ) -> Result<(Reply, bool), Lost> {
+        let mut exchange = Exchange {
+            request,
+            written: 0,
+            sent: false,
+            writing: Writing::Request,
+            reader,
+            reply: Vec::new(),
+            buffers,
+        };
         poll_fn(|cx| {
-            advance(&mut self.connection, cx);
-            if let Poll::Ready(reply) = reply.as_mut().poll(&mut idle) {
-                return Poll::Ready(reply.map_err(|mut error| match error.take_message() {
-                    Some(request) if !line.sent.get() => Lost::GivenBack(Box::new(request)),
-                    _ => line.lost(error.into_error()),
-                }));
+            if let Poll::Ready(end) = exchange.poll(&mut self.stream, cx) {
+                return Poll::Ready(end);
             }
             ready!(self.alarm.poll_due(cx, deadline));
-            Poll::Ready(Err(Lost::Failed(match line.sent.get() {
+            Poll::Ready(Err(Lost::Failed(match exchange.sent {
                 true => Unknown::TimedOut.into(),
                 false => NotSent::NoTime.into(),
             })))
         })
-        .await
-    }
-
-    async fn body(
-        &mut self,
-        mut incoming: Incoming,
-        limit: usize,
-        deadline: Instant,
-    ) -> Result<Bytes, Unknown> {
-        let mut gathered = Gathered::new(limit);
-        if incoming.size_hint().lower() > limit as u64 {
-            return Err(Unknown::TooLarge { limit });
-        }
-        poll_fn(|cx| {
-            // A small body came with its head.
-            let mut progress = gathered.take(&mut incoming)?;
-            while !progress.complete {
-                self.advance(cx);
-                progress = gathered.take(&mut incoming)?;
-                if !progress.moved && !progress.complete {
-                    ready!(self.alarm.poll_due(cx, deadline));
-                    return Poll::Ready(Err(Unknown::TimedOut));
-                }
-            }
-            Poll::Ready(Ok(()))
-        })
         .await?;
-        Ok(gathered.finish())
+        let whole = matches!(exchange.writing, Writing::Done);
+        let (reply, another) = exchange.reader.finish(exchange.reply);
+        Ok((reply, another && whole))
     }
 
-    fn advance(&mut self, cx: &mut Context<'_>) {
-        advance(&mut self.connection, cx);
-    }
-}
-
-/// Lets hyper read and write. Whatever ends the connection reaches the reply when the connection is dropped.
-fn advance(
-    connection: &mut Option<Connection<TokioIo<Socket>, Full<Bytes>>>,
-    cx: &mut Context<'_>,
-) {
-    let ended = connection
-        .as_mut()
-        .is_some_and(|connection| Pin::new(connection).poll(cx).is_ready());
-    if ended {
-        *connection = None;
-    }
-}
-
-impl Lost {
-    fn unknown(unknown: Unknown) -> Lost {
-        Lost::Failed(unknown.into())
-    }
-}
-
-/// Is this a reply whose end can be told, and nothing else than a reply?
-fn readable(reply: &Parts) -> Result<(), Unknown> {
-    if reply.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Unknown::Switched);
-    }
-    let mut codings = reply.headers.get_all(header::TRANSFER_ENCODING).iter();
-    let plain = match (codings.next(), codings.next()) {
-        (None, _) => true,
-        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
-        _ => false,
-    };
-    if plain {
-        Ok(())
-    } else {
-        Err(Unknown::TransferCoding)
-    }
-}
-
-/// The pieces of a reply's body.
-struct Gathered {
-    limit: usize,
-    first: Bytes,
-    more: BytesMut,
-}
-
-struct Progress {
-    moved: bool,
-    complete: bool,
-}
-
-impl Gathered {
-    fn new(limit: usize) -> Gathered {
-        Gathered {
-            limit,
-            first: Bytes::new(),
-            more: BytesMut::new(),
-        }
+    /// The link is idle from now on.
+    pub fn park(&mut self, now: Instant) {
+        self.parked = now;
     }
 
-    /// Takes what hyper has ready.
-    fn take(&mut self, body: &mut Incoming) -> Result<Progress, Unknown> {
-        let mut idle = Context::from_waker(Waker::noop());
-        let mut moved = false;
-        while !body.is_end_stream() {
-            match Pin::new(&mut *body).poll_frame(&mut idle) {
-                Poll::Pending => {
-                    return Ok(Progress {
-                        moved,
-                        complete: false,
-                    });
-                }
-                Poll::Ready(None) => break,
-                Poll::Ready(Some(Err(error))) => return Err(Unknown::Broken(error)),
-                Poll::Ready(Some(Ok(frame))) => {
-                    moved = true;
-                    if let Ok(data) = frame.into_data() {
-                        self.add(data)?;
-                    }
-                }
-            }
-        }
-        Ok(Progress {
-            moved,
-            complete: true,
-        })
+    /// May the parked link still be used?
+    pub fn usable(&mut self, now: Instant, idle: Duration) -> bool {
+        let age = now.saturating_duration_since(self.parked);
+        age < idle && self.quiet() && (age < FRESH || self.silent())
     }
 
-    fn add(&mut self, data: Bytes) -> Result<(), Unknown> {
-        if self.first.len() + self.more.len() + data.len() > self.limit {
-            return Err(Unknown::TooLarge { limit: self.limit });
-        }
-        if self.first.is_empty() && self.more.is_empty() {
-            self.first = data;
-        } else {
-            self.more
-                .extend_from_slice(&std::mem::take(&mut self.first));
-            self.more.extend_from_slice(&data);
-        }
-        Ok(())
+    /// Has it been idle for so long?
+    pub fn is_old(&self, now: Instant, idle: Duration) -> bool {
+        now.saturating_duration_since(self.parked) >= idle
     }
 
-    fn finish(self) -> Bytes {
-        match self.more.is_empty() {
-            true => self.first,
-            false => self.more.freeze(),
-        }
+    /// As far as the runtime knows, neither closed nor speaking out of turn. The waker does nothing: the task that was
+    /// here last shall not be woken for what comes now.
+    fn quiet(&mut self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let mut cx = Context::from_waker(Waker::noop());
+        Pin::new(&mut self.stream)
+            .poll_read(&mut cx, &mut ReadBuf::uninit(&mut byte))
+            .is_pending()
     }
-}
 
-/// What a link and hyper share of a socket.
-struct Line {
-    stream: RefCell<Stream>,
-    /// Has the kernel, or TLS before it, taken a byte of the present request? This, and nothing that hyper says, decides whether the
-    /// request may have been received.
-    sent: Cell<bool>,
-    /// How much may still be read before there is a head.
-    headless: Cell<Option<usize>>,
-}
-
-impl Line {
-    /// Neither closed nor speaking out of turn.
+    /// The same, as far as the kernel knows.
     fn silent(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
-        let stream = self.stream.borrow();
-        let peeked = socket2::SockRef::from(stream.socket()).peek(&mut byte);
+        let peeked = socket2::SockRef::from(self.stream.socket()).peek(&mut byte);
         matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
+}
 
-    fn lost(&self, error: hyper::Error) -> Lost {
-        Lost::Failed(match self.sent.get() {
-            true if error.is_incomplete_message() => Unknown::Closed.into(),
-            true => Unknown::Broken(error).into(),
-            false => NotSent::Closed.into(),
-        })
-    }
+/// A request and its reply, under way.
+struct Exchange<'e> {
+    request: Vec<u8>,
+    written: usize,
+    /// Has the kernel, or TLS before it, taken a byte? This alone decides whether the request may have been received.
+    sent: bool,
+    writing: Writing,
+    reader: Reader<'e>,
+    /// What was received so far; without room as long as that is nothing.
+    reply: Vec<u8>,
+    buffers: &'e Buffers,
+}
 
-    fn read(&self, bytes: usize) -> io::Result<()> {
-        if let Some(left) = self.headless.get() {
-            let Some(left) = left.checked_sub(bytes) else {
-                return Err(io::Error::other("the reply does not begin"));
+enum Writing {
+    Request,
+    Flush,
+    Done,
+    /// That is told only where no reply comes: one that refuses the request may have come before.
+    Failed(io::Error),
+}
+
+impl Exchange<'_> {
+    fn poll(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Result<(), Lost>> {
+        if let Poll::Ready(Err(error)) = self.poll_write(stream, cx) {
+            if !self.sent {
+                return Poll::Ready(Err(Lost::Unsent));
+            }
+            self.writing = Writing::Failed(error);
+        }
+        loop {
+            let read = ready!(self.poll_read(stream, cx));
+            // A reply to nothing: whoever closes or speaks now has not seen the request.
+            if !self.sent {
+                return Poll::Ready(Err(Lost::Unsent));
+            }
+            let complete = match read {
+                Ok(0) if self.reader.ends_here() => Ok(true),
+                Ok(0) => Err(self.broken(Unknown::Closed)),
+                Ok(_) => self.reader.read(&mut self.reply),
+                Err(error) => Err(self.broken(Unknown::Broken(error))),
             };
-            self.headless.set(Some(left));
+            match complete {
+                Ok(false) => {}
+                Ok(true) => return Poll::Ready(Ok(())),
+                Err(unknown) => return Poll::Ready(Err(Lost::Failed(unknown.into()))),
+            }
         }
-        Ok(())
+    }
+
+    fn poll_write(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut stream = Pin::new(stream);
+        while let Writing::Request = self.writing {
+            let rest = &self.request[self.written..];
+            match ready!(stream.as_mut().poll_write(cx, rest)) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(taken) => {
+                    self.sent = true;
+                    self.written += taken;
+                }
+                Err(error) => {
+                    self.sent |= stream.fails_late();
+                    return Poll::Ready(Err(error));
+                }
+            }
+            if self.written == self.request.len() {
+                self.buffers.keep(std::mem::take(&mut self.request));
+                self.writing = Writing::Flush;
+            }
+        }
+        if let Writing::Flush = self.writing {
+            ready!(stream.poll_flush(cx))?;
+            self.writing = Writing::Done;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_read(&mut self, stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.reply.capacity() == 0 {
+            self.reply = self.buffers.take();
+        }
+        if self.reply.capacity() - self.reply.len() < ROOM_BYTES {
+            self.reply.reserve(READ_BYTES);
+        }
+        let read = pin!(stream.read_buf(&mut self.reply)).poll(cx);
+        if read.is_pending() && self.reply.is_empty() {
+            // Whoever only waits holds no memory.
+            self.buffers.keep(std::mem::take(&mut self.reply));
+        }
+        read
+    }
+
+    /// Why the exchange broke: by what was seen first.
+    fn broken(&mut self, otherwise: Unknown) -> Unknown {
+        match std::mem::replace(&mut self.writing, Writing::Done) {
+            Writing::Failed(error) => Unknown::Broken(error),
+            _ => otherwise,
+        }
     }
 }
 
-/// hyper's end of a line. It is never borrowed beyond one call, and all calls are on one thread.
-struct Socket(Rc<Line>);
+/// Memory for what is under way on one thread's links: a few pieces that are not too large, used again and again.
+#[derive(Default)]
+pub(super) struct Buffers(RefCell<Vec<Vec<u8>>>);
 
-impl AsyncRead for Socket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut *self.0.stream.borrow_mut()).poll_read(cx, buf))?;
-        Poll::Ready(self.0.read(buf.filled().len() - before))
+impl Buffers {
+    const PIECES: usize = 4;
+    const PIECE_BYTES: usize = 64 << 10;
+
+    pub fn take(&self) -> Vec<u8> {
+        let kept = self.0.borrow_mut().pop();
+        kept.unwrap_or_else(|| Vec::with_capacity(READ_BYTES))
+    }
+
+    pub fn keep(&self, mut buffer: Vec<u8>) {
+        let mut kept = self.0.borrow_mut();
+        if kept.len() < Buffers::PIECES && buffer.capacity() <= Buffers::PIECE_BYTES {
+            buffer.clear();
+            kept.push(buffer);
+        }
     }
 }
 
-impl AsyncWrite for Socket {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut stream = self.0.stream.borrow_mut();
-        let written = ready!(Pin::new(&mut *stream).poll_write(cx, buf));
-        let taken = match written {
-            Ok(bytes) => bytes > 0,
-            Err(_) => stream.fails_late(),
-        };
-        if taken {
-            self.0.sent.set(true);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_link_holds_no_buffer_and_a_thread_few() {
+        assert!(size_of::<Link>() <= 128, "{}", size_of::<Link>());
+        let buffers = Buffers::default();
+        buffers.keep(vec![0; Buffers::PIECE_BYTES + 1]);
+        assert_eq!(buffers.take().capacity(), READ_BYTES);
+        for _ in 0..2 * Buffers::PIECES {
+            buffers.keep(vec![0; READ_BYTES]);
         }
-        Poll::Ready(written)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream.borrow_mut()).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream.borrow_mut()).poll_shutdown(cx)
+        assert_eq!(buffers.0.borrow().len(), Buffers::PIECES);
+        assert!(buffers.take().is_empty());
     }
 }

@@ -6,6 +6,7 @@
 //! of the journey out.
 
 pub mod breaker;
+mod chunks;
 mod deliver;
 mod grant;
 mod ids;
@@ -15,6 +16,7 @@ mod link;
 mod local;
 mod overlay;
 mod page;
+mod reply;
 pub mod retry;
 mod retry_after;
 pub mod stack;

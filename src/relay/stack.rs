@@ -76,11 +76,11 @@ impl Stack {
         }
     }
 
-    /// Carries out an errand by as many attempts as it may have. Each is given the time by which it must end.
+    /// Carries out an errand by as many attempts as it may have. Each is given the time it is and by which it must end.
     pub async fn carry(
         &self,
         errand: &Errand<'_>,
-        mut attempt: impl AsyncFnMut(Instant) -> Ended,
+        mut attempt: impl AsyncFnMut(Instant, Instant) -> Ended,
     ) -> Outcome {
         // Outside of the breaker and the limit: each try is judged anew, and who pauses holds no place.
         self.retries.begin();
@@ -109,7 +109,7 @@ impl Stack {
     async fn once(
         &self,
         errand: &Errand<'_>,
-        attempt: &mut impl AsyncFnMut(Instant) -> Ended,
+        attempt: &mut impl AsyncFnMut(Instant, Instant) -> Ended,
     ) -> Result<Ended, Refusal> {
         let now = Instant::now();
         // Outermost, so that nothing below is begun that could not be told of in time.
@@ -123,7 +123,8 @@ impl Stack {
         let place = self.limit.enter(now, errand.until, errand.client).await;
         let place = place.map_err(|reason| self.refuse(reason, Duration::ZERO))?;
         // Innermost, so that it is the upstream's time that is measured and not ours.
-        let ended = attempt(errand.until.min(place.since + self.attempt)).await;
+        let until = errand.until.min(place.since + self.attempt);
+        let ended = attempt(place.since, until).await;
         waited(place.since.into_std(), ended.at.into_std());
         self.meter.attempted(ended.class, ended.at - place.since);
         if let Some(worked) = ended.worked {
@@ -275,7 +276,7 @@ mod tests {
             client: &Presence::default(),
         };
         let made = Cell::new(0);
-        let attempt = async |_| {
+        let attempt = async |_, _| {
             let (class, kind) = ends[made.get().min(ends.len() - 1)];
             made.set(made.get() + 1);
             ended(class, kind)
@@ -348,7 +349,7 @@ mod tests {
             client: &Presence::default(),
         };
         let made = Cell::new(0);
-        let attempt = async |_| {
+        let attempt = async |_, _| {
             made.set(made.get() + 1);
             let busy = Fault::upstream(Kind::Unavailable, "").retry_after(7);
             Ended::failed(Instant::now(), Class::Unknown, Err(busy))
@@ -388,8 +389,9 @@ mod tests {
             client: &Presence::default(),
         };
         for _ in 0..3 {
-            let late =
-                async |_| Ended::late(Instant::now(), Err(Fault::upstream(Kind::Timeout, "late")));
+            let late = async |_, _| {
+                Ended::late(Instant::now(), Err(Fault::upstream(Kind::Timeout, "late")))
+            };
             let fault = patient.carry(&errand, late).await.unwrap_err();
             assert_eq!(fault.details.message, "late");
         }
@@ -416,7 +418,7 @@ mod tests {
                 client: &Presence::default(),
             };
             let given = Cell::new((start, Duration::ZERO));
-            let attempt = async |until| {
+            let attempt = async |_, until| {
                 given.set((until, until - Instant::now()));
                 ended(Class::Done, UNKNOWN)
             };

@@ -11,11 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, Request, Response, Uri, header};
-use http_body_util::Full;
-use hyper::body::Body as _;
+use http::{Method, Uri};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, lookup_host};
@@ -23,7 +19,8 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tracing::debug;
 
-use super::link::{Limits, Link, Lost};
+use super::link::{Buffers, Link, Lost};
+pub use super::reply::{Limits, Reader, Reply};
 use super::stream::Stream;
 
 /// Where an upstream is, and how much of it is borne.
@@ -104,10 +101,18 @@ pub enum NotSent {
 pub enum Unknown {
     #[error("no complete reply in time")]
     TimedOut,
-    #[error("the connection closed before a reply came")]
+    #[error("the connection closed before a reply was complete")]
     Closed,
     #[error("the exchange broke off: {0}")]
-    Broken(#[source] hyper::Error),
+    Broken(#[source] io::Error),
+    #[error("the reply's head is no HTTP: {0}")]
+    Head(#[source] httparse::Error),
+    #[error("the reply's head is larger than {limit} bytes")]
+    HeadTooLarge { limit: usize },
+    #[error("the reply does not say in one way how long it is")]
+    Length,
+    #[error("the reply's chunks are no chunks")]
+    Chunk,
     #[error("the reply is larger than {limit} bytes")]
     TooLarge { limit: usize },
     #[error("the reply has a Transfer-Encoding other than chunked")]
@@ -116,23 +121,32 @@ pub enum Unknown {
     Switched,
 }
 
+/// A request as it is to be written, but for what this side knows better: where it goes and where it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    pub method: &'a Method,
+    /// A path below the base's and a query, escaped.
+    pub target: &'a [u8],
+    /// Whole header lines, none of which says where the message goes or ends.
+    pub fields: &'a [u8],
+    pub body: &'a [u8],
+}
+
 /// Calls one upstream, from one thread.
 pub struct Client {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    host_header: HeaderValue,
+    /// The line that names the host.
+    host_line: Vec<u8>,
     prefix: String,
     limits: Limits,
     connect: Duration,
     pool_idle: Duration,
     pool_size: usize,
     /// The last one used is the next one used, so that the rest grow old and go.
-    #[expect(
-        clippy::vec_box,
-        reason = "a link moves in and out per request, and is large"
-    )]
-    idle: RefCell<Vec<Box<Link>>>,
+    idle: RefCell<Vec<Link>>,
+    buffers: Buffers,
 }
 
 impl Client {
@@ -144,10 +158,9 @@ impl Client {
             _ => return Err(BadBase::Scheme(base.clone())),
         };
         let authority = base.authority().map_or("", |authority| authority.as_str());
-        let host_header = HeaderValue::from_str(authority)
-            .ok()
-            .filter(|_| !authority.is_empty() && !authority.contains('@'))
-            .ok_or_else(|| BadBase::Host(base.clone()))?;
+        if authority.is_empty() || authority.contains('@') {
+            return Err(BadBase::Host(base.clone()));
+        }
         if base.query().is_some() {
             return Err(BadBase::Query(base.clone()));
         }
@@ -165,7 +178,7 @@ impl Client {
             host: host.into(),
             port: base.port_u16().unwrap_or(if secure { 443 } else { 80 }),
             tls,
-            host_header,
+            host_line: format!("host: {authority}\r\n").into(),
             prefix: base.path().trim_end_matches('/').into(),
             limits: Limits {
                 head_bytes: config.head_bytes,
@@ -176,85 +189,101 @@ impl Client {
             pool_idle: Duration::from_millis(config.pool_idle_ms),
             pool_size: config.pool_size,
             idle: RefCell::default(),
+            buffers: Buffers::default(),
         })
     }
 
-    /// Sends a request, whose path is below the base's, and waits for the complete reply. When the returned future is
-    /// dropped, so is the connection: what was in the air stays unknown.
+    /// Sends a request and waits for the complete reply, which comes with the moment when it was. When the returned
+    /// future is dropped, so is the connection: what was in the air stays unknown.
     pub async fn call(
         &self,
-        request: Request<Full<Bytes>>,
+        request: &Request<'_>,
+        now: Instant,
         deadline: Instant,
-    ) -> Result<Response<Bytes>, Failure> {
-        let mut request = self.address(request)?;
+    ) -> Result<(Reply, Instant), Failure> {
+        if !request.target.starts_with(b"/") {
+            return Err(NotSent::Path.into());
+        }
+        if now >= deadline {
+            return Err(NotSent::NoTime.into());
+        }
         loop {
-            let pooled = self.pooled();
+            let pooled = self.pooled(now);
             let stale_is_likely = pooled.is_some();
             let mut link = match pooled {
                 Some(link) => link,
-                None => Box::new(self.connect(deadline).await?),
+                // Rare, and large.
+                None => Box::pin(self.connect(now, deadline)).await?,
             };
-            match link.exchange(request, &self.limits, deadline).await {
-                Ok(reply) => {
-                    self.park(link);
-                    return Ok(reply);
+            let wire = self.written(request);
+            let reader = Reader::new(&self.limits, request.method);
+            match link.exchange(wire, reader, &self.buffers, deadline).await {
+                Ok((reply, another)) => {
+                    let at = Instant::now();
+                    if another {
+                        self.park(link, at);
+                    }
+                    return Ok((reply, at));
                 }
-                Err(Lost::GivenBack(given_back)) if stale_is_likely => request = *given_back,
-                Err(Lost::GivenBack(_)) => return Err(NotSent::Closed.into()),
+                Err(Lost::Unsent) if stale_is_likely => {}
+                Err(Lost::Unsent) => return Err(NotSent::Closed.into()),
                 Err(Lost::Failed(failure)) => return Err(failure),
             }
         }
     }
 
-    /// The request as it is written on the wire: the base's prefix before its path, the base's host.
-    fn address(&self, mut request: Request<Full<Bytes>>) -> Result<Request<Full<Bytes>>, NotSent> {
-        let path = request.uri().path_and_query();
-        let path = path.map_or("/", PathAndQuery::as_str);
-        if !path.starts_with('/') {
-            return Err(NotSent::Path);
-        }
-        if !self.prefix.is_empty() {
-            let path = format!("{}{path}", self.prefix);
-            *request.uri_mut() = Uri::try_from(path).map_err(|_| NotSent::Path)?;
-        } else if request.uri().authority().is_some() {
-            *request.uri_mut() = Uri::try_from(path).map_err(|_| NotSent::Path)?;
-        }
-        let headers = request.headers_mut();
-        headers.insert(header::HOST, self.host_header.clone());
-        if request.body().is_end_stream() && has_body(request.method()) {
-            // hyper leaves the length of nothing unsaid, and some servers answer 411 to that.
-            let zero = HeaderValue::from_static("0");
-            request.headers_mut().insert(header::CONTENT_LENGTH, zero);
-        }
-        Ok(request)
+    /// Gives a reply's memory back, for the next one.
+    pub fn reuse(&self, reply: Reply) {
+        self.buffers.keep(reply.into_bytes());
     }
 
-    fn pooled(&self) -> Option<Box<Link>> {
+    /// The request as it is written on the wire: the base's prefix before its path, the base's host.
+    fn written(&self, request: &Request<'_>) -> Vec<u8> {
+        let Request { method, body, .. } = request;
+        let mut wire = self.buffers.take();
+        for part in [method.as_str(), " ", &self.prefix] {
+            wire.extend_from_slice(part.as_bytes());
+        }
+        wire.extend_from_slice(request.target);
+        wire.extend_from_slice(b" HTTP/1.1\r\n");
+        wire.extend_from_slice(request.fields);
+        wire.extend_from_slice(&self.host_line);
+        // The length of nothing is said too where there could be something: some servers answer 411 otherwise.
+        if !body.is_empty() || has_body(method) {
+            wire.extend_from_slice(b"content-length: ");
+            wire.extend_from_slice(itoa::Buffer::new().format(body.len()).as_bytes());
+            wire.extend_from_slice(b"\r\n");
+        }
+        wire.extend_from_slice(b"\r\n");
+        // Head and body in one write: for the small bodies of chat a copy is cheaper than a second buffer.
+        wire.extend_from_slice(body);
+        wire
+    }
+
+    fn pooled(&self, now: Instant) -> Option<Link> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(link) = idle.pop() {
-            if link.usable(self.pool_idle) {
+        while let Some(mut link) = idle.pop() {
+            if link.usable(now, self.pool_idle) {
                 return Some(link);
             }
         }
         None
     }
 
-    fn park(&self, mut link: Box<Link>) {
+    fn park(&self, mut link: Link, now: Instant) {
         let mut idle = self.idle.borrow_mut();
-        if link.park() && idle.len() < self.pool_size {
+        if idle.len() < self.pool_size {
+            link.park(now);
             idle.push(link);
         }
         // One that lies at the bottom is not taken before all others are: somebody must look whether it is still good.
-        if idle.first().is_some_and(|link| link.is_old(self.pool_idle)) {
+        let old = |link: &Link| link.is_old(now, self.pool_idle);
+        if idle.first().is_some_and(old) {
             idle.remove(0);
         }
     }
 
-    async fn connect(&self, deadline: Instant) -> Result<Link, NotSent> {
-        let now = Instant::now();
-        if deadline <= now {
-            return Err(NotSent::NoTime);
-        }
+    async fn connect(&self, now: Instant, deadline: Instant) -> Result<Link, NotSent> {
         let until = deadline.min(now + self.connect);
         let timed_out = || NotSent::ConnectTimedOut(until - now);
         let addresses = timeout_at(until, self.resolve()).await;
@@ -274,7 +303,7 @@ impl Client {
                 Stream::Tls(Box::new(stream))
             }
         };
-        Link::new(stream, &self.limits).await
+        Ok(Link::new(stream, now))
     }
 
     async fn resolve(&self) -> Result<Vec<SocketAddr>, NotSent> {

@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod bombs;
+pub mod call;
 pub mod case;
 pub mod check;
 pub mod faults;
