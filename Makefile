@@ -26,7 +26,7 @@ test: tools
 
 soak: tools
 	SOAK_ROUNDS=100 cargo test --release --locked --test reload -- --nocapture under_load
-	SOAK_CLIENTS=10000 cargo test --release --locked --test slow_clients -- --nocapture
+	cargo bench --locked --bench slow
 
 bench: bench-tools
 	benches/proxy/run.py $(if $(AIM),--aim)

@@ -269,9 +269,36 @@ fn what_is_wrong_changes_nothing_and_what_needs_a_restart_is_told() {
         assert!(sabir.reload(wrong).is_err(), "{wrong}");
         assert_eq!(list(&sabir, "token-of-alice"), 200, "{wrong}");
     }
-    let more = format!("watch_ms = 0\n{right}[listen.limits]\nbody_bytes = 4096\n");
-    assert_eq!(sabir.reload(&more).unwrap(), ["listen.limits", "watch_ms"]);
+    let more = format!("watch_ms = 0\n{right}[log]\nformat = \"json\"\n");
+    assert_eq!(sabir.reload(&more).unwrap(), ["log", "watch_ms"]);
     assert_eq!(list(&sabir, "token-of-alice"), 200);
+}
+
+#[test]
+fn new_limits_are_for_those_who_come_after_them() {
+    let with = |limits: &str| {
+        let account = "[[account]]\nname = \"alice\"\ntoken = \"token-of-alice\"\n";
+        format!("{account}[listen.limits]\n{limits}")
+    };
+    let sabir = Sabir::start(&with("headers = 8"));
+    let many: Vec<String> = (0..12).map(|number| format!("X-{number}: x")).collect();
+    let mut headers = ALICE.to_vec();
+    headers.extend(many.iter().map(String::as_str));
+    let ask = request("GET", "/chat-messages?room=den", &headers, b"");
+    let status = |line: &mut Line| {
+        line.write(&ask);
+        line.reply(false).status
+    };
+    assert_eq!(status(&mut Line::open(sabir.public)), 431);
+    let mut before = Line::open(sabir.public);
+    before.write(request("GET", "/chat-messages?room=den", ALICE, b""));
+    assert_eq!(before.reply(false).status, 200);
+    assert!(sabir.reload(&with("headers = 32")).unwrap().is_empty());
+    // Whichever thread answers.
+    for _ in 0..8 {
+        until(|| status(&mut Line::open(sabir.public)) == 200);
+    }
+    assert_eq!(status(&mut before), 431);
 }
 
 #[test]

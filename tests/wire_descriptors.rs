@@ -53,6 +53,7 @@ fn no_descriptor_left_means_waiting_and_not_spinning() {
     };
     let (started, runs) = std::sync::mpsc::channel();
     let (go, gone) = std::sync::mpsc::channel::<()>();
+    let limits = watch::Sender::new(Config::default());
     let (_stop, stopped) = watch::channel(false);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -63,7 +64,7 @@ fn no_descriptor_left_means_waiting_and_not_spinning() {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             started.send(()).unwrap();
             gone.recv().unwrap();
-            serve(listener, &Config::default(), None, Rc::new(Salam), stopped).await;
+            serve(listener, limits.subscribe(), None, Rc::new(Salam), stopped).await;
         });
     });
     runs.recv().unwrap();

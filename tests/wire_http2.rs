@@ -71,13 +71,14 @@ impl Door {
         let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
         authority.write(&folder.path().join("ca.pem"));
         authority.sign("sabir.test").write(folder.path(), "door");
-        let certificates = Certificates::open(Files {
+        let certificates = Certificates::open(&Files {
             certificate: folder.path().join("door.pem"),
             key: folder.path().join("door.key"),
         });
         let tls = acceptor(Arc::new(certificates.unwrap())).unwrap();
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
+        let limits = watch::Sender::new(config);
         let (stop, stopped) = watch::channel(false);
         let finished = Arc::<AtomicUsize>::default();
         let handler = Echo {
@@ -90,7 +91,14 @@ impl Door {
                 .unwrap();
             LocalSet::new().block_on(&runtime, async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                serve(listener, &config, Some(tls), Rc::new(handler), stopped).await;
+                serve(
+                    listener,
+                    limits.subscribe(),
+                    Some(tls),
+                    Rc::new(handler),
+                    stopped,
+                )
+                .await;
             });
         });
         Door {

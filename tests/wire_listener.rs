@@ -2,6 +2,7 @@
 //!
 //! The handler echoes the body behind the method and the path, so that a reply tells which request it answers.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
@@ -25,6 +26,28 @@ use tokio::task::LocalSet;
 #[derive(Default)]
 struct Echo {
     finished: Arc<AtomicUsize>,
+    /// Requests that are being counted now, and the most at once.
+    counted: Cell<usize>,
+    most: Cell<usize>,
+}
+
+impl Echo {
+    /// Stays for a while and says how many did at once; where all are wanted, until so many have.
+    async fn count(&self, all: Option<usize>) -> Response<Full<Bytes>> {
+        self.counted.set(self.counted.get() + 1);
+        let here = self.counted.get();
+        self.most.set(self.most.get().max(here));
+        match all {
+            None => tokio::time::sleep(Duration::from_millis(50)).await,
+            Some(all) => {
+                while self.most.get() < all {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        }
+        self.counted.set(self.counted.get() - 1);
+        Response::new(Full::from(here.to_string()))
+    }
 }
 
 impl Handler for Echo {
@@ -36,6 +59,8 @@ impl Handler for Echo {
         match head.uri.path() {
             "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
             "/big" => return Response::new(Full::from("z".repeat(64 << 20))),
+            "/counted" => return self.count(None).await,
+            "/all" => return self.count(Some(60)).await,
             "/unread" => return Response::new(Full::from("unread")),
             _ => {}
         }
@@ -104,7 +129,10 @@ impl Door {
     fn open(change: impl FnOnce(&mut Config)) -> Door {
         let finished = Arc::<AtomicUsize>::default();
         let counter = finished.clone();
-        Door::open_for(change, finished, move || Echo { finished: counter })
+        Door::open_for(change, finished, move || Echo {
+            finished: counter,
+            ..Echo::default()
+        })
     }
 
     fn open_for<H: Handler>(
@@ -116,6 +144,7 @@ impl Door {
         change(&mut config);
         let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
+        let limits = watch::Sender::new(config);
         let (stop, stopped) = watch::channel(false);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -124,7 +153,14 @@ impl Door {
                 .unwrap();
             LocalSet::new().block_on(&runtime, async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                serve(listener, &config, None, Rc::new(handler()), stopped).await;
+                serve(
+                    listener,
+                    limits.subscribe(),
+                    None,
+                    Rc::new(handler()),
+                    stopped,
+                )
+                .await;
             });
         });
         Door {
@@ -682,27 +718,98 @@ fn stopping_does_not_wait_for_ever() {
     );
 }
 
-#[test]
-fn connections_beyond_the_limit_wait_for_a_place() {
+/// Two places, of which the first two connections have asked for something.
+fn full_house(paths: [&str; 2]) -> (Door, [TcpStream; 2]) {
     let door = Door::open(|config| config.connections = 2);
-    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    let mut first = door.connect();
-    let mut second = door.connect();
-    for stream in [&mut first, &mut second] {
-        stream.write_all(request).unwrap();
-        one(stream);
-    }
+    let open = paths.map(|path| {
+        let mut stream = door.connect();
+        ask(&mut stream, path);
+        if path == "/" {
+            one(&mut stream);
+        }
+        stream
+    });
+    (door, open)
+}
+
+/// Not in the same moment as anybody else.
+fn ask(stream: &mut TcpStream, path: &str) {
+    std::thread::sleep(Duration::from_millis(20));
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+}
+
+#[test]
+fn who_waits_the_longest_makes_room_for_who_comes() {
+    let (door, [mut first, mut second]) = full_house(["/", "/"]);
     let mut third = door.connect();
-    third.write_all(request).unwrap();
+    ask(&mut third, "/");
+    one(&mut third);
+    assert_eq!(rest(&mut first), "", "it has waited the longest");
+    ask(&mut second, "/");
+    one(&mut second);
+    // Who has never asked for anything goes before who has, even if it came later.
+    let mut silent = door.connect();
+    assert_eq!(rest(&mut third), "");
+    let mut fourth = door.connect();
+    ask(&mut fourth, "/");
+    one(&mut fourth);
+    assert_eq!(rest(&mut silent), "");
+    ask(&mut second, "/");
+    one(&mut second);
+}
+
+#[test]
+fn a_request_that_is_answered_makes_room_for_nobody() {
+    let (door, [mut first, mut second]) = full_house(["/slow", "/slow"]);
+    let mut third = door.connect();
+    ask(&mut third, "/");
     third
         .set_read_timeout(Some(Duration::from_millis(100)))
         .unwrap();
     assert!(third.read(&mut [0]).is_err());
-    drop(first);
     third
         .set_read_timeout(Some(Duration::from_secs(10)))
         .unwrap();
+    // Once one of them is, somebody waits.
     one(&mut third);
+    let replies = [&mut first, &mut second].map(|stream| one(stream));
+    assert!(
+        replies
+            .iter()
+            .all(|reply| reply.starts_with("HTTP/1.1 200 "))
+    );
+}
+
+#[test]
+fn who_asks_before_it_has_its_reply_has_few_places() {
+    let door = Door::open(|_| {});
+    let mut open: Vec<_> = (0..60).map(|_| door.connect()).collect();
+    let (first, next) = (
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /counted HTTP/1.1\r\nHost: a\r\n\r\n",
+    );
+    for stream in &mut open {
+        stream
+            .write_all(format!("{first}{next}").as_bytes())
+            .unwrap();
+    }
+    let most = open.iter_mut().map(|stream| {
+        one(stream);
+        let reply = one(stream);
+        let (_, here) = reply.split_once("\r\n\r\n").unwrap();
+        here.parse::<usize>().unwrap()
+    });
+    assert!((1..=16).contains(&most.max().unwrap()));
+    // Who waits for its replies is not concerned.
+    for stream in &mut open {
+        stream
+            .write_all(b"GET /all HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+    }
+    for stream in &mut open {
+        one(stream);
+    }
 }
 
 #[test]

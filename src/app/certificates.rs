@@ -1,17 +1,13 @@
-//! The public door's certificate while Sabir runs: shown, read anew when its files change, and told of before it ends;
-//! and who vouches for upstreams.
+//! The public door's certificate: shown, and told of before it ends; and who vouches for upstreams.
 //!
-//! A certificate that has ended is still shown: clients then say exactly what is wrong, and a door that does not open
+//! Its files are read anew with the configuration, whose files they are. A certificate that has ended is still shown: clients then say exactly what is wrong, and a door that does not open
 //! says nothing.
 
 use std::cell::LazyCell;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use rustls::{ClientConfig, ServerConfig};
-use tokio::time::sleep;
-use tracing::{info, warn};
 
 use crate::config::{Listen, Upstream};
 use crate::ingress::arrival;
@@ -25,8 +21,7 @@ const SOON_S: i64 = 7 * 86_400;
 /// The public door's TLS.
 pub struct Secured {
     pub acceptor: Arc<ServerConfig>,
-    certificates: Arc<Certificates>,
-    check: Duration,
+    pub certificates: Arc<Certificates>,
 }
 
 /// # Errors
@@ -35,40 +30,12 @@ pub fn open(listen: &Listen) -> Result<Option<Secured>> {
     let Some(tls) = &listen.tls else {
         return Ok(None);
     };
-    let certificates = Certificates::open(tls.files.clone()).context("TLS at the public door")?;
+    let certificates = Certificates::open(&tls.files).context("TLS at the public door")?;
     let certificates = Arc::new(certificates);
     Ok(Some(Secured {
         acceptor: acceptor(certificates.clone())?,
         certificates,
-        check: tls.check,
     }))
-}
-
-impl Secured {
-    pub fn certificates(&self) -> Arc<Certificates> {
-        self.certificates.clone()
-    }
-
-    /// Looks at the files again and again, for as long as it is polled.
-    pub async fn keep_fresh(self) {
-        let mut told = None;
-        loop {
-            sleep(self.check).await;
-            match self.certificates.renew() {
-                Ok(true) => info!("another certificate is shown from now on"),
-                Ok(false) => {}
-                Err(error) => {
-                    let error = error.to_string();
-                    if told.as_ref() != Some(&error) {
-                        warn!(%error, "the certificate is not renewed");
-                    }
-                    told = Some(error);
-                    continue;
-                }
-            }
-            told = None;
-        }
-    }
 }
 
 /// Who can vouch for an upstream; nothing where nobody need.
@@ -95,7 +62,7 @@ pub fn believed(
 /// What an operator should know of the certificate in these files; nothing while all is well.
 pub fn expiry_warning(listen: &Listen) -> Option<String> {
     let files = &listen.tls.as_ref()?.files;
-    let expiry = Certificates::open(files.clone()).ok()?.expiry()?;
+    let expiry = Certificates::open(files).ok()?.expiry()?;
     let file = files.certificate.display();
     told(expiry, arrival::now()).map(|what| format!("the certificate in {file} {what}"))
 }

@@ -26,6 +26,7 @@ use rustls::ServerConfig;
 use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
+use tracing::info;
 
 use crate::admin::Admin;
 use crate::admin::graphiql::Graphiql;
@@ -36,7 +37,6 @@ use crate::log::Log;
 use crate::store::Health;
 use crate::tls::server::Certificates;
 use build::{Lasting, Snapshot};
-use certificates::Secured;
 use reload::Reloads;
 use serve::{Current, Door};
 
@@ -54,10 +54,8 @@ pub struct Running {
     /// Is TLS spoken at the public door?
     pub tls: bool,
     ready: Arc<AtomicBool>,
-    /// How long between saying that it will stop and stopping.
-    delay: Duration,
-    /// How long what has begun may go on after that.
-    drain: Duration,
+    /// What those may take who come by one of the public door's sockets.
+    limits: watch::Sender<listener::Config>,
     stop: watch::Sender<bool>,
     stop_admin: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
@@ -94,43 +92,45 @@ pub fn start(config: &Config, dialects: Vec<Dialect>) -> Result<Running> {
         admin: admin.local_addr()?,
         tls: secured.is_some(),
         ready: Arc::default(),
-        delay: Duration::from_secs(limits.drain_delay_s),
-        drain: Duration::from_secs(limits.drain_s),
+        limits: watch::Sender::new(each(limits, publics.len())),
         stop: watch::Sender::new(false),
         stop_admin: watch::Sender::new(false),
         threads: Vec::new(),
         operator: None,
         operators: Arc::new(Semaphore::new(OPERATORS)),
-        certificates: secured.as_ref().map(Secured::certificates),
+        certificates: secured.as_ref().map(|secured| secured.certificates.clone()),
         reloads: Arc::new(Reloads::new(lasting.metrics.clone())),
         log: Log::start(&config.log, lasting.metrics.clone())?,
         lasting,
         snapshot: watch::Sender::new(Arc::new(snapshot)),
     };
-    let tls = secured.as_ref().map(|secured| secured.acceptor.clone());
-    running.serve_clients(limits, publics, tls)?;
-    running.serve_operator(admin, secured)?;
+    let tls = secured.map(|secured| secured.acceptor);
+    running.serve_clients(publics, tls)?;
+    running.serve_operator(admin)?;
     running.ready.store(true, Ordering::Release);
     Ok(running)
+}
+
+/// The limits of one of so many sockets, which share out the connections evenly.
+fn each(limits: &listener::Config, sockets: usize) -> listener::Config {
+    listener::Config {
+        connections: descriptors::bearable(limits.connections).div_ceil(sockets),
+        ..limits.clone()
+    }
 }
 
 impl Running {
     /// Opens the public door, with a thread for each of its sockets.
     fn serve_clients(
         &mut self,
-        limits: &listener::Config,
         sockets: Vec<TcpListener>,
         tls: Option<Arc<ServerConfig>>,
     ) -> Result<()> {
-        let limits = listener::Config {
-            connections: descriptors::bearable(limits.connections).div_ceil(sockets.len()),
-            ..limits.clone()
-        };
         for (number, socket) in sockets.into_iter().enumerate() {
             let door = Door {
                 name: format!("public-{number}"),
                 socket,
-                limits: limits.clone(),
+                limits: self.limits.subscribe(),
                 tls: tls.clone(),
                 stopped: self.stop.subscribe(),
             };
@@ -141,8 +141,8 @@ impl Running {
         Ok(())
     }
 
-    /// Opens the operator's door; beside it the store is looked after and the certificate kept fresh.
-    fn serve_operator(&mut self, socket: TcpListener, secured: Option<Secured>) -> Result<()> {
+    /// Opens the operator's door; beside it the store is looked after.
+    fn serve_operator(&mut self, socket: TcpListener) -> Result<()> {
         let (store, reloads) = (self.lasting.store.clone(), self.reloads.clone());
         let (ready, metrics) = (self.ready.clone(), self.lasting.metrics.clone());
         let (news, log) = (self.snapshot.subscribe(), self.log.as_ref().map(Log::lines));
@@ -162,24 +162,22 @@ impl Running {
                 },
             }))
         };
+        let limits = watch::Sender::new(listener::Config {
+            connections: OPERATORS,
+            drain_s: 1,
+            drain_idle_s: 0,
+            ..listener::Config::default()
+        });
         let door = Door {
             name: "admin".into(),
             socket,
-            limits: listener::Config {
-                connections: OPERATORS,
-                drain_s: 1,
-                drain_idle_s: 0,
-                ..listener::Config::default()
-            },
+            limits: limits.subscribe(),
             tls: None,
             stopped: self.stop_admin.subscribe(),
         };
         let (store, sessions) = (self.lasting.store.clone(), self.lasting.sessions.clone());
         self.operator = Some(door.serve(move || {
             tokio::task::spawn_local(upkeep::upkeep(store, sessions));
-            if let Some(secured) = secured {
-                tokio::task::spawn_local(secured.keep_fresh());
-            }
             handler()
         })?);
         Ok(())
@@ -194,9 +192,17 @@ impl Running {
         let before = self.snapshot.borrow().clone();
         let kept = reload::keep_fixed(&before.config, &mut config);
         let snapshot = Snapshot::build(config, dialects, &self.lasting, Some(&before))?;
-        if let (Some(certificates), Some(tls)) = (&self.certificates, &snapshot.config.listen.tls) {
-            certificates.turn_to(tls.files.clone())?;
+        if let (Some(certificates), Some(tls)) = (&self.certificates, &snapshot.config.listen.tls)
+            && certificates.turn_to(&tls.files)?
+        {
+            info!("another certificate is shown from now on");
         }
+        let limits = each(&snapshot.config.listen.limits, self.threads.len());
+        self.limits.send_if_modified(|before| {
+            let other = *before != limits;
+            *before = limits;
+            other
+        });
         self.snapshot.send_replace(Arc::new(snapshot));
         Ok(kept)
     }
@@ -205,7 +211,8 @@ impl Running {
     /// new connections. What has begun is finished.
     pub fn stop(&self) {
         self.ready.store(false, Ordering::Release);
-        std::thread::sleep(self.delay);
+        let delay = self.limits.borrow().drain_delay_s;
+        std::thread::sleep(Duration::from_secs(delay));
         self.stop.send_replace(true);
     }
 
@@ -218,7 +225,8 @@ impl Running {
         let panicked = |_| anyhow!("a thread of Sabir panicked");
         // What was asked at the operator's door is finished as well, and nothing more is.
         let all = self.operators.acquire_many(OPERATORS as u32);
-        let _all = closing.block_on(async { timeout(self.drain, all).await });
+        let drain = Duration::from_secs(self.limits.borrow().drain_s);
+        let _all = closing.block_on(async { timeout(drain, all).await });
         self.operators.close();
         for thread in self.threads {
             thread.join().map_err(panicked)?;

@@ -88,7 +88,6 @@ pub(super) fn keep_fixed(before: &Config, config: &mut Config) -> Vec<&'static s
     let (old, new) = (&before.listen, &mut config.listen);
     keep(&mut kept, "listen.public", &old.public, &mut new.public);
     keep(&mut kept, "listen.admin", &old.admin, &mut new.admin);
-    keep(&mut kept, "listen.limits", &old.limits, &mut new.limits);
     if old.tls.is_some() != new.tls.is_some() {
         keep(&mut kept, "listen.tls", &old.tls, &mut new.tls);
     }

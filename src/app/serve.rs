@@ -33,7 +33,7 @@ pub type News = watch::Receiver<Arc<Snapshot>>;
 pub struct Door {
     pub name: String,
     pub socket: TcpListener,
-    pub limits: listener::Config,
+    pub limits: watch::Receiver<listener::Config>,
     pub tls: Option<Arc<ServerConfig>>,
     pub stopped: watch::Receiver<bool>,
 }
@@ -63,7 +63,7 @@ impl Door {
                     .and_then(|handler| Ok((tokio::net::TcpListener::from_std(socket)?, handler)));
                 match ready {
                     Ok((socket, handler)) => {
-                        listener::serve(socket, &self.limits, self.tls, handler, self.stopped).await
+                        listener::serve(socket, self.limits, self.tls, handler, self.stopped).await
                     }
                     Err(error) => error!(%error, "the listener cannot run"),
                 }

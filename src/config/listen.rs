@@ -31,8 +31,6 @@ pub struct Listen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     pub files: Files,
-    /// How often the files are looked at.
-    pub check: Duration,
 }
 
 /// Which of the loaded dialects are served.
@@ -118,7 +116,6 @@ impl Reading<'_> {
         let help = "write tls = { certificate = \"chain.pem\", key = \"key.pem\" }";
         let certificate = table.needed("certificate", help);
         let key = table.needed("key", help);
-        let check = table.whole("check_s", 1..=86_400).unwrap_or(60);
         table.close();
         let (certificate, key) = (certificate?, key?);
         let files = Files {
@@ -127,7 +124,7 @@ impl Reading<'_> {
         };
         self.draft.takes_in(files.certificate.clone());
         self.draft.takes_in(files.key.clone());
-        if let Err(problem) = Certificates::open(files.clone()) {
+        if let Err(problem) = Certificates::open(&files) {
             let (place, help) = match problem {
                 BadPair::Certificate(_) => (
                     certificate.place,
@@ -141,10 +138,7 @@ impl Reading<'_> {
             };
             self.notes.at(place, problem.to_string(), help);
         }
-        Some(Tls {
-            files,
-            check: Duration::from_secs(check.into()),
-        })
+        Some(Tls { files })
     }
 
     fn address(&self, text: Option<At<Text>>) -> Option<SocketAddr> {

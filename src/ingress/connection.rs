@@ -23,12 +23,20 @@ use tracing::debug;
 
 use super::body::Body;
 use super::coding::ACCEPTED;
+use super::floor::{Seat, Terms};
 use super::http2;
-use super::listener::{Client, Floor, Handler, Seat};
+use super::listener::{Client, Handler};
 use super::screen::{Refusal, screen};
-use super::wire::{Socket, Vitals, Wire};
+use super::wire::{Socket, Wire};
 use crate::alarm::Alarm;
 use crate::metrics::waits::accounted;
+
+/// Carries one connection from its beginning to its end.
+pub(super) async fn plain<H: Handler>(seat: Seat<H>, stream: TcpStream, peer: SocketAddr) {
+    if begins(&seat, &stream, peer).await {
+        converse(seat, stream, peer).await;
+    }
+}
 
 /// Carries one connection whose first bytes are a handshake, which is no longer waited for than the first request.
 pub(super) async fn secure<H: Handler>(
@@ -37,81 +45,101 @@ pub(super) async fn secure<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
 ) {
-    seat.take().await;
-    let vitals = Vitals::new();
+    if !begins(&seat, &stream, peer).await {
+        return;
+    }
     let mut alarm = Alarm::default();
     let mut handshake = pin!(tls.accept(stream));
     let stream = poll_fn(|cx| {
         if let Poll::Ready(done) = handshake.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
         }
-        let deadline = vitals.deadline(&seat.floor.patience);
-        ready!(seat.floor.poll_overdue(deadline, &mut alarm, cx));
+        ready!(seat.poll_overdue(seat.deadline(), &mut alarm, cx));
         Poll::Ready(None)
     })
     .await;
     match stream {
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-            http2::converse(seat, stream, peer, vitals.born()).await;
+            http2::converse(seat, stream, peer).await;
         }
-        Some(Ok(stream)) => converse(seat, stream, peer, vitals).await,
+        Some(Ok(stream)) => converse(seat, stream, peer).await,
         Some(Err(error)) => debug!(%peer, %error, "no handshake"),
         None => debug!(%peer, "cut off a handshake that was waited for too long"),
     }
 }
 
-/// Carries one connection from its first byte to its last.
-pub(super) async fn converse<H: Handler, S: Socket>(
-    seat: Seat<H>,
-    stream: S,
-    peer: SocketAddr,
-    vitals: Arc<Vitals>,
-) {
-    let floor = &*seat.floor;
+/// Waits for the first byte. Whoever sends none has no buffers.
+async fn begins<H>(seat: &Seat<H>, stream: &TcpStream, peer: SocketAddr) -> bool {
     seat.take().await;
-    let wire = TokioIo::new(Wire::new(stream, Arc::clone(&vitals)));
+    let mut alarm = Alarm::default();
+    let begins = poll_fn(|cx| {
+        if stream.poll_read_ready(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        ready!(seat.poll_overdue(seat.deadline(), &mut alarm, cx));
+        Poll::Ready(false)
+    })
+    .await;
+    if !begins {
+        debug!(%peer, "cut off a connection on which nothing came");
+        // They come in crowds.
+        seat.floor.turn().await;
+    }
+    begins
+}
+
+/// Carries one connection from its first byte to its last.
+async fn converse<H: Handler, S: Socket>(seat: Seat<H>, stream: S, peer: SocketAddr) {
+    let vitals = &seat.vitals;
+    let wire = TokioIo::new(Wire::new(stream, Arc::clone(vitals)));
     let client = Client::new(peer, vitals.presence.clone());
-    let service = service_fn(|request| exchange(floor, &vitals, &client, request));
-    let connection = floor.http1.serve_connection(wire, service);
+    let service = service_fn(|request| exchange(&seat, &client, request));
+    let connection = seat.terms.http1.serve_connection(wire, service);
     let mut connection = pin!(connection.with_upgrades());
     let mut alarm = Alarm::default();
-    poll_fn(|cx| {
+    let overdue = poll_fn(|cx| {
+        vitals.turn();
         if let Poll::Ready(end) = connection.as_mut().poll(cx) {
             if let Err(error) = end {
                 debug!(%peer, %error, "connection ended badly");
             }
-            return Poll::Ready(());
+            return Poll::Ready(false);
         }
         // Only after a poll: a request that is already in the socket is not cut off.
-        let last_call = floor.last_call(&vitals);
-        let deadline = vitals.deadline(&floor.patience);
-        let deadline = deadline.into_iter().chain(last_call).min();
-        ready!(floor.poll_overdue(deadline, &mut alarm, cx));
-        if vitals.cut() {
-            let _ = connection.as_mut().poll(cx);
-        }
-        debug!(%peer, "cut off a connection that was waited for too long");
-        Poll::Ready(())
+        ready!(seat.poll_overdue(seat.deadline(), &mut alarm, cx));
+        Poll::Ready(true)
     })
-    .await
+    .await;
+    if overdue {
+        debug!(%peer, "cut off a connection that was waited for too long");
+        seat.floor.turn().await;
+        if vitals.cut() {
+            poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await;
+        }
+    }
 }
 
 /// One request and its reply.
 async fn exchange<H: Handler>(
-    floor: &Floor<H>,
-    vitals: &Vitals,
+    seat: &Seat<H>,
     client: &Client,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    let vitals = &seat.vitals;
     let certain = vitals.begin();
+    let _aside = match vitals.further() {
+        true => seat.floor.aside().await,
+        false => None,
+    };
     // What follows a chunked body is not followed (see `scan`), so nothing may.
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
     let lengths = match chunked && !certain {
         true => Err(Refusal::TwoLengths),
         false => Ok(()),
     };
-    let (mut response, refused) = respond(floor, client, request, lengths).await;
-    if chunked || refused || floor.stopping() {
+    let handler = &*seat.floor.handler;
+    let (mut response, refused) = respond(handler, &seat.terms, client, request, lengths).await;
+    if chunked || refused || seat.floor.stopping() {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(header::CONNECTION, close);
     }
@@ -121,20 +149,21 @@ async fn exchange<H: Handler>(
 
 /// Answers a request, unless `fit` or its head says that it cannot be. The last value says that it was refused.
 pub(super) async fn respond<H: Handler>(
-    floor: &Floor<H>,
+    handler: &H,
+    terms: &Terms,
     client: &Client,
     request: Request<Incoming>,
     fit: Result<(), Refusal>,
 ) -> (Response<Full<Bytes>>, bool) {
     match screen(&request, fit) {
         Ok(coding) => {
-            let body = |incoming| Body::new(incoming, coding, floor.body_bytes, floor.body_within);
-            let answer = pin!(floor.handler.answer(request.map(body), client));
+            let body = |incoming| Body::new(incoming, coding, terms.body_bytes, terms.body_within);
+            let answer = pin!(handler.answer(request.map(body), client));
             (accounted(answer).await, false)
         }
         Err(refusal) => {
             let (method, path) = (request.method(), request.uri().path());
-            let mut response = floor.handler.refuse(&refusal, method, path);
+            let mut response = handler.refuse(&refusal, method, path);
             if refusal == Refusal::ContentCoding {
                 let accepted = HeaderValue::from_static(ACCEPTED);
                 response

@@ -18,7 +18,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 
 use super::arrival;
-use super::capacity::Capacity;
+use super::capacity::{Capacity, Place};
 use super::listener::{Body, Client, Handler, Refusal};
 use super::rescue;
 use crate::dialect::Dialect;
@@ -134,15 +134,15 @@ impl Handler for Exchange {
         if let Found::Owned { .. } = found
             && let Some(service) = self.doors.dialects[dialect].service(door, path)
         {
-            let body = place.is_some().then_some(body);
+            let body = place.as_ref().map(|place| (place, body));
             return self
                 .documents(service, &mut visit, &parts, body, started)
                 .await;
         }
-        if place.is_none() {
+        let Some(place) = place else {
             let nothing = ReplyContext::default();
             return self.reply(&visit, Err(rescue::full()), &nothing, false, started);
-        }
+        };
         let (outcome, context, answered) = match found {
             Found::Exchanges {
                 candidates,
@@ -158,7 +158,8 @@ impl Handler for Exchange {
                     headers: &parts.headers,
                     body: b"",
                 };
-                self.read(&mut visit, incoming, body, candidates).await
+                self.read(&mut visit, incoming, (&place, body), candidates)
+                    .await
             }
             Found::Method { allow, .. } => {
                 let fault = no_method(&parts.method, allow);
@@ -294,11 +295,11 @@ impl Exchange {
         &self,
         visit: &mut Visit<'_>,
         incoming: Incoming<'_>,
-        body: Body,
+        (place, body): (&Place<'_>, Body),
         candidates: &[usize],
     ) -> (Outcome, ReplyContext, bool) {
         let most = self.bearable(visit, &incoming, &body);
-        match body.read(most).await {
+        match self.body(place, body, most).await {
             Ok(body) => {
                 let incoming = Incoming {
                     body: &body,
@@ -308,14 +309,25 @@ impl Exchange {
                 waits::waited(before, visit.envelope.begun);
                 self.understood(visit, &incoming, candidates).await
             }
-            Err(error) => {
+            Err(fault) => {
                 visit.envelope.credential = self.doors.dialects[visit.dialect].proof(&incoming);
                 let refusal = NotUnderstood {
-                    fault: rescue::body(&error),
+                    fault,
                     exchange: candidates.first().copied(),
                     unproven: false,
                 };
                 self.refused(visit, refusal)
+            }
+        }
+    }
+
+    /// The whole body, if it comes before somebody else needs the place.
+    async fn body(&self, place: &Place<'_>, body: Body, most: usize) -> Result<Bytes, Fault> {
+        match place.wait_for(body.read(most)).await {
+            Some(read) => read.map_err(|error| rescue::body(&error)),
+            None => {
+                self.doors.metrics.no_place();
+                Err(rescue::full())
             }
         }
     }

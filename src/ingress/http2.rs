@@ -12,6 +12,7 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -27,9 +28,10 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::connection::respond;
-use super::listener::{Client, Config, Floor, Handler, Seat};
+use super::floor::{Floor, Seat, Terms};
+use super::listener::{Client, Config, Handler};
 use super::screen::{Refusal, agree_on_host};
-use super::wire::Patience;
+use super::wire::{Patience, Vitals};
 use crate::alarm::Alarm;
 use crate::model::Presence;
 
@@ -69,24 +71,25 @@ pub(super) fn builder(config: &Config) -> Builder<Here> {
 }
 
 /// Carries one connection from behind its handshake to its end.
-pub(super) async fn converse<H: Handler, S>(
-    seat: Seat<H>,
-    stream: S,
-    peer: SocketAddr,
-    born: Instant,
-) where
+pub(super) async fn converse<H: Handler, S>(seat: Seat<H>, stream: S, peer: SocketAddr)
+where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let floor = &*seat.floor;
-    let streams = Rc::new(Streams::new(born));
-    let (stage, begun) = (Rc::clone(&seat.floor), Rc::clone(&streams));
-    let service = service_fn(move |request| exchange(stage.clone(), begun.clone(), peer, request));
-    let connection = floor.http2.serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
+    let (vitals, terms) = (&seat.vitals, seat.terms.clone());
+    let streams = Rc::new(Streams::new(Arc::clone(vitals)));
+    let (floor, begun) = (Rc::clone(&seat.floor), Rc::clone(&streams));
+    let service = service_fn(move |request| {
+        let further = begun.vitals.further();
+        let stage = (floor.clone(), terms.clone());
+        exchange(stage, begun.clone(), further, peer, request)
+    });
+    let builder = &seat.terms.http2;
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut alarm = Alarm::default();
     let mut told: Option<Instant> = None;
     poll_fn(|cx| {
         streams.watched_by(cx);
+        vitals.turn();
         loop {
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
                 if let Err(error) = end {
@@ -94,13 +97,13 @@ pub(super) async fn converse<H: Handler, S>(
                 }
                 return Poll::Ready(());
             }
-            if told.is_none() && floor.stopping() {
+            if told.is_none() && seat.floor.stopping() {
                 told = Some(Instant::now());
                 connection.as_mut().graceful_shutdown();
                 continue;
             }
-            let deadline = streams.deadline(&floor.patience, told);
-            ready!(floor.poll_overdue(deadline, &mut alarm, cx));
+            let deadline = streams.deadline(&seat.terms.patience, told);
+            ready!(seat.poll_overdue(deadline, &mut alarm, cx));
             if told.is_none() && streams.none() {
                 told = Some(Instant::now());
                 connection.as_mut().graceful_shutdown();
@@ -115,8 +118,9 @@ pub(super) async fn converse<H: Handler, S>(
 
 /// One request and its reply. The request has a task of its own: hyper drops this one if the client loses interest.
 async fn exchange<H: Handler>(
-    floor: Rc<Floor<H>>,
+    (floor, terms): (Rc<Floor<H>>, Rc<Terms>),
     streams: Rc<Streams>,
+    further: bool,
     peer: SocketAddr,
     mut request: Request<Incoming>,
 ) -> Result<Response<Paced>, JoinError> {
@@ -125,12 +129,17 @@ async fn exchange<H: Handler>(
     let to_head = *request.method() == Method::HEAD;
     let task = spawn_local(async move {
         let _begun = floor.begin();
+        if further {
+            floor.turn().await;
+        }
         let headers = request.headers().len();
         let fit = match agree_on_host(&mut request) {
-            Ok(()) if headers > floor.headers => Err(Refusal::ManyHeaders),
+            Ok(()) if headers > terms.headers => Err(Refusal::ManyHeaders),
             fit => fit,
         };
-        respond(&floor, &client, request, fit).await.0
+        respond(&*floor.handler, &terms, &client, request, fit)
+            .await
+            .0
     });
     let response = task.await?;
     stream.moved();
@@ -155,7 +164,7 @@ async fn taken(mut body: http_body_util::Full<Bytes>) -> Bytes {
 
 /// The streams of one connection, and since when each has been waiting for the client.
 struct Streams {
-    born: Instant,
+    vitals: Arc<Vitals>,
     /// By number; nothing while the request is being carried out.
     open: RefCell<HashMap<u64, Option<Instant>>>,
     numbered: Cell<u64>,
@@ -165,9 +174,9 @@ struct Streams {
 }
 
 impl Streams {
-    fn new(born: Instant) -> Streams {
+    fn new(vitals: Arc<Vitals>) -> Streams {
         Streams {
-            born,
+            vitals,
             open: RefCell::default(),
             numbered: Cell::new(0),
             ended: Cell::new(None),
@@ -186,11 +195,13 @@ impl Streams {
             let longest = open.values().flatten().min();
             return longest.map(|since| *since + patience.sending);
         }
-        Some(match (told, self.ended.get()) {
-            (Some(told), ended) => ended.map_or(told, |ended| ended.max(told)) + FAREWELL,
-            (None, Some(ended)) => ended + patience.idle,
-            (None, None) => self.born + patience.first,
-        })
+        match told {
+            Some(told) => {
+                let since = self.ended.get().map_or(told, |ended| ended.max(told));
+                Some(since + FAREWELL)
+            }
+            None => self.vitals.deadline(patience),
+        }
     }
 
     fn watched_by(&self, cx: &Context<'_>) {
@@ -211,6 +222,7 @@ impl Stream {
         let number = streams.numbered.get();
         streams.numbered.set(number + 1);
         streams.open.borrow_mut().insert(number, None);
+        streams.vitals.begin();
         Stream {
             streams,
             number,
@@ -230,7 +242,10 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.presence.leave();
         self.streams.open.borrow_mut().remove(&self.number);
-        self.streams.ended.set(Some(Instant::now()));
+        if self.streams.none() {
+            self.streams.ended.set(Some(Instant::now()));
+            self.streams.vitals.end();
+        }
         self.streams.task.borrow().wake_by_ref();
     }
 }

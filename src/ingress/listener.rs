@@ -4,37 +4,37 @@
 //! It knows no dialect: a refusal is offered to the handler to put into words. Before it stands the network, after it
 //! the exchange.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use compact_str::format_compact;
 use http::{Method, Request, Response};
 use http_body_util::Full;
-use hyper::server::conn::{http1, http2};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::watch;
+use tokio::task::yield_now;
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 pub use super::body::{Body, BodyError};
-use super::connection::{converse, secure};
-use super::http2::{Here, builder};
+use super::connection::{plain, secure};
+use super::floor::Floor;
 pub use super::screen::Refusal;
-use super::wire::Patience;
-use super::wire::Vitals;
-use crate::alarm::Alarm;
 use crate::model::{Presence, Text};
+
+/// Connections that are accepted before others have their turn.
+const AT_ONCE: usize = 8;
+
+/// From the answer to a client's greeting until the client's own, if it is not very far away.
+const HANDSHAKE: Duration = Duration::from_millis(200);
 
 /// The limits of one listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,37 +146,145 @@ pub fn bind_each(address: SocketAddr, threads: usize) -> io::Result<Vec<std::net
 }
 
 /// Serves until `stop` says true or its sender is gone, then lets what is open finish. To be called on a `LocalSet` or
-/// a `LocalRuntime`: each connection is a local task. With `tls`, nothing else is spoken at this door.
+/// a `LocalRuntime`: each connection is a local task. With `tls`, nothing else is spoken at this door. Whoever comes
+/// after `limits` have changed gets the new ones.
 pub async fn serve<H: Handler>(
     listener: TcpListener,
-    config: &Config,
+    mut limits: watch::Receiver<Config>,
     tls: Option<Arc<ServerConfig>>,
     handler: Rc<H>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let config = limits.borrow_and_update().clone();
     bound_unsent(&listener, config.unsent_bytes);
-    let floor = Rc::new(Floor::new(config, tls, handler));
+    let door = Door {
+        floor: Rc::new(Floor::new(&config, handler)),
+        tls: tls.map(TlsAcceptor::from),
+    };
     let mut stopped = pin!(stop.wait_for(|stop| *stop));
+    let mut accepted = 0_usize;
     loop {
-        tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             _ = &mut stopped => break,
-            (stream, peer) = floor.accept(&listener) => floor.seat(stream, peer),
+            Ok(()) = limits.changed() => {
+                let config = limits.borrow().clone();
+                bound_unsent(&listener, config.unsent_bytes);
+                door.floor.turn_to(&config);
+                continue;
+            }
+            accepted = accept(&listener) => accepted,
+        };
+        tokio::select! {
+            biased;
+            // Whoever is accepted is served.
+            _ = &mut stopped => {
+                door.seat(stream, peer);
+                break;
+            }
+            () = door.floor.room() => door.seat(stream, peer),
+        }
+        accepted = accepted.wrapping_add(1);
+        if accepted.is_multiple_of(AT_ONCE) {
+            yield_now().await;
         }
     }
-    floor.stop(config);
-    // Whoever is in the queue of this socket was promised an answer by the kernel; the queue dies with the socket. The
-    // kernel itself is asked: the runtime only knows of those that it has been told of.
-    if let Ok(queue) = listener.into_std() {
+    door.floor.stop(&limits.borrow());
+    door.close(listener).await;
+    door.floor.empty().await;
+}
+
+/// A listener's socket, and where those go who come by it.
+struct Door<H> {
+    floor: Rc<Floor<H>>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl<H: Handler> Door<H> {
+    fn seat(&self, stream: TcpStream, peer: SocketAddr) {
+        // A reply is one write: waiting for more to fill a packet with would only delay it.
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let seat = self.floor.seat();
+        match &self.tls {
+            None => tokio::task::spawn_local(plain(seat, stream, peer)),
+            Some(tls) => tokio::task::spawn_local(secure(seat, tls.clone(), stream, peer)),
+        };
+    }
+
+    /// Takes in whoever is in the queue of the socket, whom the kernel promised an answer; the queue dies with it. So
+    /// first nobody new gets into the queue, and whoever is about to has the time of a handshake. The
+    /// kernel itself is asked: the runtime only knows of those that it has been told of.
+    async fn close(&self, listener: TcpListener) {
+        refuse_new(&listener);
+        let handshakes = sleep(HANDSHAKE);
+        let mut handshakes = pin!(handshakes);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut handshakes => break,
+                (stream, peer) = accept(&listener) => self.seat(stream, peer),
+            }
+        }
+        let Ok(queue) = listener.into_std() else {
+            return;
+        };
         while let Ok((stream, peer)) = queue.accept() {
             let stream = stream.set_nonblocking(true).map(|()| stream);
             match stream.and_then(TcpStream::from_std) {
-                Ok(stream) => floor.seat(stream, peer),
+                Ok(stream) => self.seat(stream, peer),
                 Err(error) => debug!(%error, "lost while accepting"),
             }
         }
     }
-    floor.empty().await;
+}
+
+/// Has the kernel overlook whoever asks for a connection from now on; those that are being made are made. Without it one
+/// that is made between the last look at the queue and its end is reset.
+#[cfg(target_os = "linux")]
+fn refuse_new(listener: &TcpListener) {
+    use socket2::SockFilter;
+    // Classic BPF, of which this much is needed: the byte with the flags; is it SYN alone?; nothing of it, or all.
+    const LOAD_BYTE: u16 = 0x30;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    const FLAGS: u32 = 13;
+    const ALL_BUT_ECN: u32 = 0x3f;
+    const AND: u16 = 0x54;
+    const SYN: u32 = 0x02;
+    let filter = [
+        SockFilter::new(LOAD_BYTE, 0, 0, FLAGS),
+        SockFilter::new(AND, 0, 0, ALL_BUT_ECN),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, SYN),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ];
+    if let Err(error) = socket2::SockRef::from(listener).attach_filter(&filter) {
+        debug!(%error, "connections that are made while the door closes may be lost");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_new(_: &TcpListener) {}
+
+/// The next connection.
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+    let mut pause = Duration::from_millis(10);
+    loop {
+        match listener.accept().await {
+            Ok(connection) => return connection,
+            Err(error) if is_of_one_connection(&error) => {
+                debug!(%error, "lost while accepting")
+            }
+            Err(error) => {
+                // Most likely out of file descriptors: the same again at once, unless someone leaves first.
+                warn!(%error, "cannot accept, waiting");
+                sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+        }
+    }
 }
 
 /// Connections take this from their listener, so that it costs none of them a call. Without it the kernel takes some
@@ -190,203 +298,6 @@ fn bound_unsent(listener: &TcpListener, bytes: u32) {
 
 #[cfg(not(target_os = "linux"))]
 fn bound_unsent(_: &TcpListener, _: u32) {}
-
-/// The connections of one listener.
-pub(super) struct Floor<H> {
-    pub handler: Rc<H>,
-    pub http1: http1::Builder,
-    pub http2: http2::Builder<Here>,
-    tls: Option<TlsAcceptor>,
-    pub patience: Patience,
-    pub headers: usize,
-    pub body_bytes: usize,
-    pub body_within: Duration,
-    connections: usize,
-    /// The tasks of open connections, to be woken when it is time to stop.
-    open: RefCell<HashMap<u64, Waker>>,
-    seated: Cell<u64>,
-    /// Requests that go on even if their connection is gone.
-    begun: Cell<usize>,
-    left: Notify,
-    until: Cell<Option<Until>>,
-}
-
-impl<H: Handler> Floor<H> {
-    fn new(config: &Config, tls: Option<Arc<ServerConfig>>, handler: Rc<H>) -> Floor<H> {
-        let mut http1 = http1::Builder::new();
-        http1
-            .max_header_size(config.head_bytes)
-            .max_headers(config.headers)
-            .max_buf_size(config.head_bytes.max(64 << 10))
-            // A client that leaves or shuts its sending side must not stop a send that has begun.
-            .half_close(true)
-            // Head and body in one piece and one write. Not `pipeline_flush`: it withholds a reply for as long as
-            // anything is in the read buffer, be it the empty line that old clients send after a form.
-            .writev(false);
-        Floor {
-            handler,
-            http1,
-            http2: builder(config),
-            headers: config.headers,
-            tls: tls.map(TlsAcceptor::from),
-            patience: Patience {
-                first: Duration::from_secs(config.first_byte_s),
-                idle: Duration::from_secs(config.idle_s),
-                head: Duration::from_secs(config.header_s),
-                sending: Duration::from_secs(config.body_s),
-            },
-            body_bytes: config.body_bytes,
-            body_within: Duration::from_secs(config.body_s),
-            connections: config.connections,
-            open: RefCell::default(),
-            seated: Cell::new(0),
-            begun: Cell::new(0),
-            left: Notify::new(),
-            until: Cell::new(None),
-        }
-    }
-
-    /// The next connection, once there is room for it.
-    async fn accept(&self, listener: &TcpListener) -> (TcpStream, SocketAddr) {
-        let mut pause = Duration::from_millis(10);
-        loop {
-            while self.open.borrow().len() >= self.connections {
-                self.left.notified().await;
-            }
-            match listener.accept().await {
-                Ok(connection) => return connection,
-                Err(error) if is_of_one_connection(&error) => {
-                    debug!(%error, "lost while accepting")
-                }
-                Err(error) => {
-                    // Most likely out of file descriptors: the same again at once, unless someone leaves first.
-                    warn!(%error, "cannot accept, waiting");
-                    sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(1));
-                }
-            }
-        }
-    }
-
-    fn seat(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
-        // A reply is one write: waiting for more to fill a packet with would only delay it.
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(%error, "cannot set TCP_NODELAY");
-        }
-        let id = self.seated.get();
-        self.seated.set(id + 1);
-        self.open.borrow_mut().insert(id, Waker::noop().clone());
-        let seat = Seat {
-            floor: Rc::clone(self),
-            id,
-        };
-        match &self.tls {
-            None => tokio::task::spawn_local(converse(seat, stream, peer, Vitals::new())),
-            Some(tls) => tokio::task::spawn_local(secure(seat, tls.clone(), stream, peer)),
-        };
-    }
-
-    fn stop(&self, config: &Config) {
-        let now = Instant::now();
-        self.until.set(Some(Until {
-            stop: now,
-            idle: now + Duration::from_secs(config.drain_idle_s),
-            last: now + Duration::from_secs(config.drain_s),
-        }));
-        self.open.borrow().values().for_each(Waker::wake_by_ref);
-    }
-
-    /// Waits for the last connection, and for what was begun on one. Each connection ends by itself, at the latest
-    /// when the time to drain is over.
-    async fn empty(&self) {
-        while !self.open.borrow().is_empty() {
-            self.left.notified().await;
-        }
-        let until = self
-            .until
-            .get()
-            .map_or_else(Instant::now, |until| until.last);
-        let done = async {
-            while self.begun.get() > 0 {
-                self.left.notified().await;
-            }
-        };
-        let _ = timeout_at(until, done).await;
-    }
-}
-
-/// When a listener that stops is done with its connections.
-#[derive(Clone, Copy)]
-struct Until {
-    stop: Instant,
-    /// With those that wait between requests.
-    idle: Instant,
-    /// With the last.
-    last: Instant,
-}
-
-/// A connection's place on the floor, given up when its task ends in whatever way.
-pub(super) struct Seat<H> {
-    pub floor: Rc<Floor<H>>,
-    id: u64,
-}
-
-impl<H> Seat<H> {
-    /// The task that waits for this is woken when it is time to stop.
-    pub async fn take(&self) {
-        let task = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
-        self.floor.open.borrow_mut().insert(self.id, task);
-    }
-}
-
-impl<H> Floor<H> {
-    pub fn stopping(&self) -> bool {
-        self.until.get().is_some()
-    }
-
-    /// Once stopping: until when the next request of a connection is waited for. Whoever came since then has the time
-    /// that everybody has.
-    pub fn last_call(&self, vitals: &Vitals) -> Option<Instant> {
-        let until = self.until.get()?;
-        (vitals.idle() && vitals.born() <= until.stop).then_some(until.idle)
-    }
-
-    /// A request that is carried out to its end, whoever leaves.
-    pub fn begin(self: &Rc<Self>) -> Begun<H> {
-        self.begun.set(self.begun.get() + 1);
-        Begun(Rc::clone(self))
-    }
-
-    /// Ready when a connection has been waited for long enough.
-    pub fn poll_overdue(
-        &self,
-        deadline: Option<Instant>,
-        alarm: &mut Alarm,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        let last = self.until.get().map(|until| until.last);
-        match deadline.into_iter().chain(last).min() {
-            Some(deadline) => alarm.poll_due(cx, deadline),
-            None => Poll::Pending,
-        }
-    }
-}
-
-pub(super) struct Begun<H>(Rc<Floor<H>>);
-
-impl<H> Drop for Begun<H> {
-    fn drop(&mut self) {
-        self.0.begun.set(self.0.begun.get() - 1);
-        self.0.left.notify_one();
-    }
-}
-
-impl<H> Drop for Seat<H> {
-    fn drop(&mut self) {
-        self.floor.open.borrow_mut().remove(&self.id);
-        self.floor.left.notify_one();
-    }
-}
 
 /// Is it one connection that failed, and not accepting as such?
 fn is_of_one_connection(error: &io::Error) -> bool {

@@ -6,6 +6,7 @@ pub mod capacity;
 mod coding;
 mod connection;
 pub mod exchange;
+mod floor;
 mod http2;
 pub mod listener;
 mod rescue;

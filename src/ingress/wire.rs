@@ -67,6 +67,9 @@ pub(super) struct Vitals {
     /// From which request on nothing is certain of lengths.
     doubtful: AtomicU32,
     cut: AtomicBool,
+    dismissed: AtomicBool,
+    /// A request has begun or ended since the task had its turn.
+    had: AtomicBool,
     pub presence: Presence,
 }
 
@@ -80,6 +83,8 @@ impl Vitals {
             requests: AtomicU32::new(0),
             doubtful: AtomicU32::new(u32::MAX),
             cut: AtomicBool::new(false),
+            dismissed: AtomicBool::new(false),
+            had: AtomicBool::new(false),
             presence: Presence::new(),
         })
     }
@@ -91,19 +96,52 @@ impl Vitals {
     /// A request's head is complete. Says whether its lengths are beyond doubt.
     pub fn begin(&self) -> bool {
         self.phase.store(Phase::Busy as u8, Relaxed);
+        self.dismissed.store(false, Relaxed);
         let number = self.requests.load(Relaxed).wrapping_add(1);
         self.requests.store(number, Relaxed);
         number < self.doubtful.load(Relaxed)
     }
 
+    /// The connection's task has its turn.
+    pub fn turn(&self) {
+        self.had.store(false, Relaxed);
+    }
+
+    /// Did the request that begins come before its client saw the reply to another one?
+    pub fn further(&self) -> bool {
+        let further = self.had.load(Relaxed);
+        self.had.store(true, Relaxed);
+        further
+    }
+
     /// The request is answered.
     pub fn end(&self) {
+        self.had.store(true, Relaxed);
         self.rest();
     }
 
     /// Has the client not begun a request?
     pub fn idle(&self) -> bool {
         matches!(self.phase(), Phase::First | Phase::Idle)
+    }
+
+    /// Since when the client is being waited for, unless it was told to go; those who have asked nothing yet come first.
+    pub fn waited_for(&self) -> Option<(bool, Instant)> {
+        let waits = self.phase() != Phase::Busy && !self.dismissed();
+        waits.then(|| (self.requests.load(Relaxed) > 0, self.since()))
+    }
+
+    /// The place is needed. If the client has not moved when the task has its turn, it has to go.
+    pub fn dismiss(&self) {
+        self.dismissed.store(true, Relaxed);
+    }
+
+    pub fn dismissed(&self) -> bool {
+        self.dismissed.load(Relaxed)
+    }
+
+    fn since(&self) -> Instant {
+        self.born + Duration::from_millis(self.since_ms.load(Relaxed))
     }
 
     /// When the connection has been waited for long enough.
@@ -116,7 +154,7 @@ impl Vitals {
             Phase::Sending => patience.sending,
             Phase::Lingering => LINGER,
         };
-        Some(self.born + Duration::from_millis(self.since_ms.load(Relaxed)) + allowed)
+        Some(self.since() + allowed)
     }
 
     /// Time is up. True if the client began a request and is owed a word; the socket says it at the next read.

@@ -35,7 +35,7 @@ pub enum BadPair {
 /// The certificate that is shown.
 #[derive(Debug)]
 pub struct Certificates {
-    shown: RwLock<(Files, Arc<CertifiedKey>)>,
+    shown: RwLock<Arc<CertifiedKey>>,
 }
 
 impl Certificates {
@@ -43,46 +43,37 @@ impl Certificates {
     ///
     /// # Errors
     /// They cannot be read, or do not go together.
-    pub fn open(files: Files) -> Result<Certificates, BadPair> {
-        let pair = read(&files)?;
-        let shown = RwLock::new((files, Arc::new(pair)));
+    pub fn open(files: &Files) -> Result<Certificates, BadPair> {
+        let shown = RwLock::new(Arc::new(read(files)?));
         Ok(Certificates { shown })
-    }
-
-    /// Reads the files anew. True if another certificate is shown from now on.
-    ///
-    /// # Errors
-    /// As [`Certificates::open`]; what was shown stays.
-    pub fn renew(&self) -> Result<bool, BadPair> {
-        let files = self.read_lock().0.clone();
-        self.turn_to(files)
     }
 
     /// Shows what is in these files instead. True if it is another certificate.
     ///
     /// # Errors
     /// As [`Certificates::open`]; what was shown stays.
-    pub fn turn_to(&self, files: Files) -> Result<bool, BadPair> {
-        let pair = read(&files)?;
+    pub fn turn_to(&self, files: &Files) -> Result<bool, BadPair> {
+        let pair = read(files)?;
         let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
-        let other = shown.1.cert != pair.cert;
-        *shown = (files, Arc::new(pair));
+        let other = shown.cert != pair.cert;
+        *shown = Arc::new(pair);
         Ok(other)
     }
 
     /// When the certificate that is shown ceases to be valid, in seconds since 1970.
     pub fn expiry(&self) -> Option<i64> {
-        pem::expiry(self.read_lock().1.cert.first()?)
+        pem::expiry(self.shown().cert.first()?)
     }
 
-    fn read_lock(&self) -> std::sync::RwLockReadGuard<'_, (Files, Arc<CertifiedKey>)> {
-        self.shown.read().unwrap_or_else(PoisonError::into_inner)
+    fn shown(&self) -> Arc<CertifiedKey> {
+        let shown = self.shown.read();
+        shown.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.read_lock().1.clone())
+        Some(self.shown())
     }
 }
 

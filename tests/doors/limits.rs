@@ -10,6 +10,7 @@ use crate::clients::{
     CHANNELS, DIALECTS, Decision, Operation, channel, decision, request, session, token,
 };
 use crate::support::running::{Answer, Sabir, ask};
+use crate::support::server::Upstream;
 
 const PEOPLE: &str = r#"
 [[account]]
@@ -255,18 +256,19 @@ fn ids_that_are_tried_out_are_told_of_slowly_and_a_right_one_passes() {
 
 #[test]
 fn without_a_place_a_request_is_refused_before_its_body_is_read() {
-    let sabir = with("[limits]\nin_flight = 1\nin_flight_wait_ms = 50");
+    let never = Upstream::answering_after("[]", Duration::from_secs(3600));
+    let sabir = with(&format!(
+        "[limits]\nin_flight = 1\nin_flight_wait_ms = 50\n\
+         [upstream.never]\ndialect = \"rooms\"\nurl = \"http://{}\"\ncredential = {{ token = \"t\" }}\n\
+         [[route]]\nfrom = \"*:nowhere\"\nto = \"never:nowhere\"\n[[route]]\nfrom = \"*:*\"\nto = \"local:*\"\n",
+        never.address
+    ));
     let session = session(&sabir, Some(("alice", "correct horse")));
-    // One that sends its head and no body holds the only place.
-    let mut slow = TcpStream::connect(sabir.public).unwrap();
-    let head = "POST /chat-messages HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer token-of-bob\r\nContent-Type: application/json\r\nContent-Length: 29\r\n\r\n";
-    slow.write_all(head.as_bytes()).unwrap();
-    let taken = || {
-        let text = ask(sabir.admin, "GET", "/metrics", &[], "").body;
-        text.lines()
-            .any(|line| line == "sabir_requests_in_flight 1")
-    };
-    while !taken() {
+    // One that is carried out holds the only place.
+    let mut begun = TcpStream::connect(sabir.public).unwrap();
+    let read = "GET /chat-messages?room=nowhere HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer token-of-bob\r\n\r\n";
+    begun.write_all(read.as_bytes()).unwrap();
+    while never.requests().is_empty() {
         std::thread::sleep(Duration::from_millis(5));
     }
     for dialect in DIALECTS {
@@ -275,18 +277,48 @@ fn without_a_place_a_request_is_refused_before_its_body_is_read() {
         assert_eq!(answer.header("retry-after"), Some("1"), "{dialect}");
     }
     // Nothing of the body has come, nor is it waited for.
-    let mut early = TcpStream::connect(sabir.public).unwrap();
-    early.write_all(head.as_bytes()).unwrap();
-    let mut reply = [0; 12];
-    early.read_exact(&mut reply).unwrap();
-    assert_eq!(&reply, b"HTTP/1.1 503");
+    let mut early = post_slowly(&sabir);
+    assert_eq!(status(&mut early), "503");
     assert_eq!(counted(&sabir, "in_flight"), 1 + DIALECTS.len() as u64);
-    // The operator's door is not concerned, and whoever has the place is served.
+    // The operator's door is not concerned.
     assert_eq!(ask(sabir.admin, "GET", "/healthz", &[], "").status, 200);
+}
+
+#[test]
+fn who_is_slow_to_send_its_body_gives_up_its_place() {
+    let sabir = with("[limits]\nin_flight = 1\nin_flight_wait_ms = 60000");
+    let session = session(&sabir, Some(("alice", "correct horse")));
+    for dialect in DIALECTS {
+        let mut slow = post_slowly(&sabir);
+        let taken = || {
+            let text = ask(sabir.admin, "GET", "/metrics", &[], "").body;
+            text.lines()
+                .any(|line| line == "sabir_requests_in_flight 1")
+        };
+        while !taken() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let answer = send(&sabir, dialect, &proof(dialect, &session));
+        assert_eq!(decision(dialect, &answer), Decision::Done, "{answer:?}");
+        assert_eq!(status(&mut slow), "503");
+    }
+    // Slow as it was, it is welcome when nobody needs its place.
+    let mut slow = post_slowly(&sabir);
+    std::thread::sleep(Duration::from_millis(50));
     slow.write_all(br#"{"room":"lobby","text":"hey"}"#).unwrap();
-    slow.read_exact(&mut reply).unwrap();
-    assert_eq!(&reply, b"HTTP/1.1 200");
-    drop(slow);
-    let answer = send(&sabir, "rooms", "token-of-alice");
-    assert_eq!(answer.status, 200);
+    assert_eq!(status(&mut slow), "200");
+}
+
+/// The head of a request of bob's, without its body.
+fn post_slowly(sabir: &Sabir) -> TcpStream {
+    let mut slow = TcpStream::connect(sabir.public).unwrap();
+    let head = "POST /chat-messages HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer token-of-bob\r\nContent-Type: application/json\r\nContent-Length: 29\r\n\r\n";
+    slow.write_all(head.as_bytes()).unwrap();
+    slow
+}
+
+fn status(stream: &mut TcpStream) -> String {
+    let mut reply = [0; 12];
+    stream.read_exact(&mut reply).unwrap();
+    String::from_utf8_lossy(&reply[9..]).into_owned()
 }

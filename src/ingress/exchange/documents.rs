@@ -21,6 +21,7 @@ use crate::dialect::graphql::request::{Asked, Documents};
 use crate::dialect::graphql::{Budget, Call, Failure, Run, Service};
 use crate::dialect::server::Rendered;
 use crate::dialect::wire::Incoming;
+use crate::ingress::capacity::Place;
 use crate::ingress::listener::Body;
 use crate::ingress::rescue;
 use crate::metrics::waits;
@@ -61,7 +62,7 @@ impl Exchange {
         service: &Service,
         visit: &mut Visit<'_>,
         parts: &http::request::Parts,
-        body: Option<Body>,
+        body: Option<(&Place<'_>, Body)>,
         started: Instant,
     ) -> Response<Full<Bytes>> {
         let answer = match body {
@@ -100,7 +101,7 @@ impl Exchange {
         service: &Service,
         visit: &mut Visit<'_>,
         parts: &http::request::Parts,
-        body: Body,
+        (place, body): (&Place<'_>, Body),
     ) -> Answer {
         let dialect = &self.doors.dialects[visit.dialect];
         let mut incoming = Incoming {
@@ -111,9 +112,9 @@ impl Exchange {
             body: b"",
         };
         let most = self.bearable(visit, &incoming, &body).min(MOST_BYTES);
-        let body = match body.read(most).await {
+        let body = match self.body(place, body, most).await {
             Ok(body) => body,
-            Err(error) => return self.whole(visit, rescue::body(&error), None),
+            Err(fault) => return self.whole(visit, fault, None),
         };
         incoming.body = &body;
         let before = replace(&mut visit.envelope.begun, Instant::now());

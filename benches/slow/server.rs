@@ -1,0 +1,200 @@
+//! The program on a core of its own, those that attack it, and what it takes of the system meanwhile.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{JoinHandle, sleep};
+use std::time::{Duration, Instant};
+
+use super::LASTS;
+
+/// Clock ticks in a second, as /proc counts them.
+const TICKS: f64 = 100.0;
+
+pub struct Server {
+    pub address: SocketAddr,
+    child: Child,
+    places: usize,
+    _folder: tempfile::TempDir,
+}
+
+/// What was taken at most, and the part of a core that was busy.
+pub struct Seen {
+    pub places: usize,
+    pub resident: u64,
+    pub busy: f64,
+}
+
+pub struct Watch {
+    over: Arc<AtomicBool>,
+    thread: JoinHandle<Seen>,
+}
+
+impl Server {
+    pub fn start(limits: [u64; 4]) -> Server {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [first, head, body, idle] = limits;
+        let config = format!(
+            "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+             limits = {{ first_byte_s = {first}, header_s = {head}, body_s = {body}, idle_s = {idle} }}\n\
+             [[account]]\nname = \"alice\"\ntoken = \"t\"\n"
+        );
+        std::fs::write(folder.path().join("sabir.toml"), config).expect("a file");
+        let mut child = Command::new("taskset")
+            .args(["-c", "0", env!("CARGO_BIN_EXE_sabir")])
+            .current_dir(folder.path())
+            .env("SABIR_LOG", "error")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("taskset is there");
+        let mut line = String::new();
+        let mut printed = BufReader::new(child.stdout.take().expect("it prints"));
+        printed.read_line(&mut line).expect("a line");
+        let (_, rest) = line.split_once("http://").expect("an address");
+        let address = rest.split(' ').next().and_then(|text| text.parse().ok());
+        sleep(Duration::from_millis(500));
+        Server {
+            address: address.expect("an address"),
+            places: descriptors(child.id()),
+            child,
+            _folder: folder,
+        }
+    }
+
+    /// An attacker of our own, which stops when its input is closed and is gone when it is killed.
+    pub fn attack(&self, name: &str, clients: usize) -> Child {
+        let myself = std::env::current_exe().expect("this program");
+        beside(myself.to_str().expect("a path"))
+            .args([
+                "attack",
+                name,
+                &self.address.to_string(),
+                &clients.to_string(),
+            ])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("an attacker")
+    }
+
+    pub fn slowhttptest(&self, words: &[&str], clients: usize) {
+        let (count, lasts) = (clients.to_string(), LASTS.as_secs().to_string());
+        // A path that nobody has comes back in the reply, so that there is something to read slowly.
+        let path = match words.first() {
+            Some(&"-X") => "x".repeat(900),
+            _ => "chat-messages?room=lobby".into(),
+        };
+        let url = format!("http://{}/{path}", self.address);
+        let status = beside("slowhttptest")
+            .args([
+                "-c", &count, "-r", &count, "-i", "1", "-l", &lasts, "-u", &url,
+            ])
+            .args(words)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        status.expect("slowhttptest is there");
+    }
+
+    pub fn watch(&self) -> Watch {
+        let over = Arc::new(AtomicBool::new(false));
+        let (pid, places, told) = (self.child.id(), self.places, over.clone());
+        Watch {
+            over,
+            thread: std::thread::spawn(move || watch(pid, places, &told)),
+        }
+    }
+
+    /// Waits until the places are given back, but for those of the honest clients.
+    pub fn wait_for_places(&self) {
+        let start = Instant::now();
+        while descriptors(self.child.id()) > self.places + 4 {
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "places are not given back"
+            );
+            sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Watch {
+    pub fn end(self) -> Seen {
+        self.over.store(true, Ordering::SeqCst);
+        self.thread.join().expect("a watch")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn pin(process: u32, core: &str) {
+    let status = Command::new("taskset")
+        .args(["-a", "-c", "-p", core, &process.to_string()])
+        .stdout(Stdio::null())
+        .status();
+    assert!(
+        status.expect("taskset is there").success(),
+        "a second core is needed"
+    );
+}
+
+/// A program that runs only when the honest clients, on the same core, do not.
+fn beside(program: &str) -> Command {
+    let mut command = Command::new("chrt");
+    command.args(["-i", "0", "taskset", "-c", "1", program]);
+    command
+}
+
+fn watch(pid: u32, before: usize, over: &AtomicBool) -> Seen {
+    let (start, busy) = (Instant::now(), ticks(pid));
+    let mut seen = Seen {
+        places: 0,
+        resident: 0,
+        busy: 0.0,
+    };
+    while !over.load(Ordering::SeqCst) {
+        let places = descriptors(pid).saturating_sub(before);
+        seen.places = seen.places.max(places);
+        seen.resident = seen.resident.max(resident_bytes(pid));
+        sleep(Duration::from_millis(250));
+    }
+    seen.busy = (ticks(pid) - busy) / TICKS / start.elapsed().as_secs_f64();
+    seen
+}
+
+fn descriptors(pid: u32) -> usize {
+    // The folder's size is their number, without a look at each; older kernels say nothing there.
+    let path = format!("/proc/{pid}/fd");
+    match std::fs::metadata(&path).map(|folder| folder.size()) {
+        Ok(size @ 1..) => size as usize,
+        _ => std::fs::read_dir(&path).map_or(0, Iterator::count),
+    }
+}
+
+fn resident_bytes(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) << 10
+}
+
+/// User and system time.
+fn ticks(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
+    let number = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
+    number(11).unwrap_or(0.0) + number(12).unwrap_or(0.0)
+}
