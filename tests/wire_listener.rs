@@ -773,7 +773,7 @@ fn a_request_that_is_answered_makes_room_for_nobody() {
         .unwrap();
     // Once one of them is, somebody waits.
     one(&mut third);
-    let replies = [&mut first, &mut second].map(|stream| one(stream));
+    let replies = [&mut first, &mut second].map(one);
     assert!(
         replies
             .iter()
@@ -800,7 +800,7 @@ fn who_asks_before_it_has_its_reply_has_few_places() {
         let (_, here) = reply.split_once("\r\n\r\n").unwrap();
         here.parse::<usize>().unwrap()
     });
-    assert!((1..=16).contains(&most.max().unwrap()));
+    assert!((1..=4).contains(&most.max().unwrap()));
     // Who waits for its replies is not concerned.
     for stream in &mut open {
         stream

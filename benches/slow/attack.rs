@@ -118,7 +118,7 @@ fn goes_on(stream: &mut TcpStream, manner: &Manner) -> bool {
         }
     }
     match stream.write(manner.again.as_bytes()) {
-        Ok(_) => true,
+        Ok(written) => written > 0 || manner.again.is_empty(),
         Err(error) => lives(&error),
     }
 }
@@ -132,6 +132,6 @@ fn connect(address: SocketAddr, manner: &Manner) -> Option<TcpStream> {
     socket.set_nonblocking(true).ok()?;
     let _ = socket.connect(&address.into());
     let mut stream: TcpStream = socket.into();
-    let _ = stream.write(manner.opening.as_bytes());
+    let _ = stream.write_all(manner.opening.as_bytes());
     Some(stream)
 }

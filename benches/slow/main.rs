@@ -8,16 +8,24 @@ mod attack;
 mod honest;
 mod server;
 
+use std::process::Child;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use honest::Honest;
+use honest::{Honest, Times};
 use server::Server;
 
 /// The limits of time in seconds: first byte, head, body, idle.
 const LIMITS: [u64; 4] = [5, 5, 10, 15];
-/// How long each attack goes on.
+/// How long each attack goes on, and how long honest clients are alone before it.
 const LASTS: Duration = Duration::from_secs(15);
+const ALONE: Duration = Duration::from_secs(5);
+/// What may come before a request at most, each piece no longer than it: eight who are let in at once, four requests
+/// that were sent before the reply to another.
+const AHEAD: f64 = 8.0 + 4.0;
+/// The buffers of a connection that has sent something, and what the program has without any.
+const CONNECTION_BYTES: u64 = 64 << 10;
+const PROGRAM_BYTES: u64 = 64 << 20;
 /// A question of an honest client, but for the line that ends it.
 const ASK: &str =
     "GET /chat-messages?room=lobby HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t\r\n";
@@ -69,51 +77,76 @@ fn measure(clients: usize, only: &[&str]) {
         "{clients} clients; times of an honest client in ms, on a kept connection and on new ones"
     );
     println!(
-        "{:<24}{:>8}{:>7}{:>7}{:>9}{:>7}{:>7}{:>8}{:>8}{:>9}{:>7}",
+        "{:<24}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>7}{:>8}",
         "attack", "kept 50", "99", "max", "new 50", "99", "max", "places", "MiB", "CPU %", "back s"
     );
     let wanted = |name: &str| only.is_empty() || only.contains(&name);
-    under("none", &server, || sleep(LASTS));
     for (name, share) in OWN.into_iter().filter(|(name, _)| wanted(name)) {
-        let mut child = server.attack(name, clients / share);
-        under(name, &server, || {
+        compare(name, &server, || {
+            let mut child = server.attack(name, clients / share);
             sleep(LASTS);
             drop(child.stdin.take());
+            child
         });
-        let _ = child.kill();
-        let _ = child.wait();
-        server.wait_for_places();
     }
     for (name, words) in SLOWHTTPTEST.into_iter().filter(|(name, _)| wanted(name)) {
-        under(name, &server, || server.slowhttptest(words, clients / 10));
+        compare(name, &server, || server.slowhttptest(words, clients / 10));
     }
 }
 
-/// Has honest clients ask for as long as the attack takes, and tells what they and the program saw.
-fn under(name: &str, server: &Server, attack: impl FnOnce()) {
-    let kept = Honest::start(server.address, true);
-    let new = Honest::start(server.address, false);
+/// Holds what an honest client sees of an attack against what it sees without, at about the same time: other programs
+/// on the machine change both.
+fn compare(name: &str, server: &Server, attack: impl FnOnce() -> Child) {
+    let before = under("(none)", server, || {
+        sleep(ALONE);
+        None
+    });
+    let during = under(name, server, || Some(attack()));
+    for (alone, attacked) in before.into_iter().zip(during) {
+        for percent in [50, 99] {
+            let most = alone.at(percent) * (1.0 + AHEAD);
+            let took = attacked.at(percent);
+            assert!(
+                took <= most,
+                "{name}: {took} ms at {percent} %, {most} at most"
+            );
+        }
+    }
+}
+
+/// Has honest clients ask for as long as the attack takes and until the places are back, and tells what they and the
+/// program saw. The attacker holds what it has until then.
+fn under(name: &str, server: &Server, attack: impl FnOnce() -> Option<Child>) -> [Times; 2] {
+    let clients = [true, false].map(|keeps| Honest::start(server.address, keeps));
     let watch = server.watch();
-    attack();
+    let attacker = attack();
     let seen = watch.end();
     let over = Instant::now();
     server.wait_for_places();
     let back = over.elapsed().as_secs_f64();
-    let (kept, new) = (kept.end(), new.end());
+    let times = clients.map(Honest::end);
+    if let Some(mut attacker) = attacker {
+        let _ = attacker.kill();
+        let _ = attacker.wait();
+    }
+    let [kept, new] = times.each_ref().map(|times| {
+        let (half, most, all) = (times.at(50), times.at(99), times.at(100));
+        format!("{half:>8.2}{most:>8.2}{all:>8.1}")
+    });
     println!(
-        "{name:<24}{:>8.2}{:>7.2}{:>7.1}{:>9.2}{:>7.2}{:>7.1}{:>8}{:>8.1}{:>9.0}{back:>7.1}  failed {} {}",
-        kept.at(50),
-        kept.at(99),
-        kept.at(100),
-        new.at(50),
-        new.at(99),
-        new.at(100),
+        "{name:<24}{kept}{new}{:>8}{:>8.1}{:>7.0}{back:>8.1}",
         seen.places,
         seen.resident as f64 / f64::from(1 << 20),
         seen.busy * 100.0,
-        kept.failed,
-        new.failed,
     );
+    // What they took of memory is not all given back to the system.
+    let most = PROGRAM_BYTES + server.most_places(seen.places) * CONNECTION_BYTES;
+    assert!(
+        seen.resident < most,
+        "{name}: {} bytes, {most} at most",
+        seen.resident
+    );
+    times
 }
 
 /// As the program does.

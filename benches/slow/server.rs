@@ -1,5 +1,6 @@
 //! The program on a core of its own, those that attack it, and what it takes of the system meanwhile.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
@@ -18,6 +19,7 @@ pub struct Server {
     pub address: SocketAddr,
     child: Child,
     places: usize,
+    most: Cell<u64>,
     _folder: tempfile::TempDir,
 }
 
@@ -60,6 +62,7 @@ impl Server {
         Server {
             address: address.expect("an address"),
             places: descriptors(child.id()),
+            most: Cell::new(0),
             child,
             _folder: folder,
         }
@@ -80,7 +83,8 @@ impl Server {
             .expect("an attacker")
     }
 
-    pub fn slowhttptest(&self, words: &[&str], clients: usize) {
+    /// The program, which has ended.
+    pub fn slowhttptest(&self, words: &[&str], clients: usize) -> Child {
         let (count, lasts) = (clients.to_string(), LASTS.as_secs().to_string());
         // A path that nobody has comes back in the reply, so that there is something to read slowly.
         let path = match words.first() {
@@ -88,15 +92,23 @@ impl Server {
             _ => "chat-messages?room=lobby".into(),
         };
         let url = format!("http://{}/{path}", self.address);
-        let status = beside("slowhttptest")
+        let mut child = beside("slowhttptest")
             .args([
                 "-c", &count, "-r", &count, "-i", "1", "-l", &lasts, "-u", &url,
             ])
             .args(words)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .status();
-        status.expect("slowhttptest is there");
+            .spawn()
+            .expect("slowhttptest is there");
+        child.wait().expect("it ends");
+        child
+    }
+
+    /// The most places that were taken so far, with these.
+    pub fn most_places(&self, places: usize) -> u64 {
+        self.most.set(self.most.get().max(places as u64));
+        self.most.get()
     }
 
     pub fn watch(&self) -> Watch {

@@ -17,6 +17,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
@@ -73,7 +74,12 @@ async fn begins<H>(seat: &Seat<H>, stream: &TcpStream, peer: SocketAddr) -> bool
     seat.take().await;
     let mut alarm = Alarm::default();
     let begins = poll_fn(|cx| {
-        if stream.poll_read_ready(cx).is_ready() {
+        // Not its readiness: the runtime takes a new socket for ready until it has looked.
+        let mut byte = [0];
+        if stream
+            .poll_peek(cx, &mut ReadBuf::new(&mut byte))
+            .is_ready()
+        {
             return Poll::Ready(true);
         }
         ready!(seat.poll_overdue(seat.deadline(), &mut alarm, cx));

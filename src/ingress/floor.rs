@@ -29,7 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const PART: usize = 64;
 const MOST: usize = 64;
 /// Requests at once that were sent before the reply to another one.
-const PIPELINED: usize = 16;
+const PIPELINED: usize = 4;
 
 /// What a connection may do, as it was when it came.
 pub(super) struct Terms {
