@@ -6,6 +6,8 @@
 mod exchange;
 #[path = "../fuzz/reply.rs"]
 mod reply;
+#[path = "../fuzz/stream.rs"]
+mod stream;
 
 use std::path::Path;
 
@@ -41,4 +43,9 @@ fn request() {
 #[test]
 fn reply() {
     assert!(replay("reply", reply::reply) >= 40);
+}
+
+#[test]
+fn stream() {
+    assert!(replay("stream", stream::stream) >= 60);
 }

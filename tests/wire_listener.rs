@@ -12,14 +12,15 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use flate2::{Compression, read};
-use http::{Method, Request, Response, StatusCode};
+use http::{Extensions, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use sabir::admin::Admin;
 use sabir::admin::graphiql::Graphiql;
 use sabir::ingress::listener::{
-    Body, BodyError, Client, Config, Handler, Refusal, bind, bind_each, serve,
+    Body, BodyError, Client, Config, Handler, Refusal, Switched, bind, bind_each, serve,
 };
 use sabir::metrics::Metrics;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
 
@@ -51,9 +52,12 @@ impl Echo {
 }
 
 impl Handler for Echo {
-    async fn answer(&self, mut request: Request<Body>, _: &Client) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Body>, _: &Client) -> Response<Full<Bytes>> {
         if request.headers().contains_key("upgrade") {
-            return upgrade(&mut request);
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+            response.extensions_mut().insert("!");
+            return response;
         }
         let (head, body) = request.into_parts();
         match head.uri.path() {
@@ -79,6 +83,16 @@ impl Handler for Echo {
         *response.status_mut() = refusal.status();
         response
     }
+
+    /// Echoes what comes after the switch, in capitals.
+    async fn switched(&self, extensions: Extensions, mut line: Switched) {
+        let mut bytes = [0; 64];
+        let read = line.read(&mut bytes).await.unwrap();
+        let mut reply = bytes[..read].to_ascii_uppercase();
+        reply.extend_from_slice(extensions.get::<&str>().unwrap().as_bytes());
+        line.write_all(&reply).await.unwrap();
+        line.flush().await.unwrap();
+    }
 }
 
 fn failed(error: &BodyError) -> Response<Full<Bytes>> {
@@ -88,32 +102,6 @@ fn failed(error: &BodyError) -> Response<Full<Bytes>> {
         BodyError::TimedOut => StatusCode::REQUEST_TIMEOUT,
         BodyError::Broken(_) | BodyError::Coding => StatusCode::BAD_REQUEST,
     };
-    response
-}
-
-/// Echoes what comes after the switch, in capitals.
-fn upgrade(request: &mut Request<Body>) -> Response<Full<Bytes>> {
-    let upgraded = hyper::upgrade::on(request);
-    tokio::task::spawn_local(async move {
-        use hyper::rt::{Read as _, Write as _};
-        use std::future::poll_fn;
-        use std::pin::Pin;
-        let mut io = upgraded.await.unwrap();
-        let mut bytes = [0; 64];
-        let mut room = hyper::rt::ReadBuf::new(&mut bytes);
-        poll_fn(|cx| Pin::new(&mut io).poll_read(cx, room.unfilled()))
-            .await
-            .unwrap();
-        let reply = room.filled().to_ascii_uppercase();
-        poll_fn(|cx| Pin::new(&mut io).poll_write(cx, &reply))
-            .await
-            .unwrap();
-        poll_fn(|cx| Pin::new(&mut io).poll_flush(cx))
-            .await
-            .unwrap();
-    });
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     response
 }
 
@@ -291,7 +279,7 @@ fn lengths_and_codings_that_two_readers_read_differently_are_refused() {
         "415",
         "Content-Encoding",
     );
-    // hyper's own refusals.
+    // Malformed in themselves.
     for headers in [
         "Transfer-Encoding: gzip",
         "Content-Length: 3\r\nContent-Length: 4",
@@ -311,16 +299,78 @@ fn lengths_and_codings_that_two_readers_read_differently_are_refused() {
 }
 
 #[test]
-fn a_chunked_body_is_read_and_is_the_last() {
+fn what_follows_a_chunked_body_is_the_next_request_unless_a_chunk_is_malformed() {
+    let door = Door::open(|_| {});
+    let say = |body: &str| {
+        door.say(format!(
+            "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}\
+             GET /second HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        ))
+    };
+    let reply = say("3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nA: b\r\n\r\n");
+    assert!(reply.contains("POST /p abcdeHTTP/1.1 200 "), "{reply}");
+    assert!(reply.ends_with("GET /second "), "{reply}");
+    for body in ["3\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "0\r\n"] {
+        assert_refused(&say(body), "400", "a chunk is malformed");
+    }
+}
+
+#[test]
+fn a_reply_to_head_has_no_body_and_its_length() {
     let door = Door::open(|_| {});
     let reply = door.say(
-        "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n\
-         GET /second HTTP/1.1\r\nHost: a\r\n\r\n",
+        "HEAD /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     );
+    let (head, rest) = reply.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("\r\ncontent-length: 8\r\n"), "{reply}");
+    assert!(rest.starts_with("HTTP/1.1 200 OK\r\n"), "{reply}");
+    assert!(rest.ends_with("\r\n\r\nGET /2 "), "{reply}");
+    // Everywhere: what time it is.
+    for head in [head, rest] {
+        let date = head.lines().find_map(|line| line.strip_prefix("date: "));
+        assert!(httpdate::parse_http_date(date.unwrap()).is_ok(), "{reply}");
+    }
+}
+
+#[test]
+fn what_is_expected_or_aimed_at_and_is_not_here_is_refused() {
+    let door = Door::open(|_| {});
+    let expects = |what: &str, body: &str| {
+        door.say(format!(
+            "POST /p HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: {what}\r\n\
+             Content-Length: 2\r\n\r\n{body}"
+        ))
+    };
+    assert_refused(&expects("cookies", "ok"), "417", "Expect");
+    // Whoever did not wait is not asked.
+    let reply = expects("100-Continue", "ok");
     assert!(
-        reply.contains("connection: close") && reply.ends_with("POST /p abcde"),
+        reply.starts_with("HTTP/1.1 200 ") && reply.ends_with("POST /p ok"),
         "{reply}"
     );
+    for target in ["*", "a", "a:80", "/a#b"] {
+        let reply = door.say(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_refused(&reply, "400", "");
+    }
+    let all = "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert!(door.say(all).ends_with("OPTIONS * "));
+}
+
+#[test]
+fn a_line_has_its_whole_end() {
+    let door = Door::open(|_| {});
+    for head in [
+        "GET / HTTP/1.1\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\nTransfer-Encoding: chunked\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\n\n",
+        "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        assert_refused(&door.say(head), "400", "");
+    }
+    // TLS, and whoever speaks it waits for an answer.
+    let start = Instant::now();
+    assert_refused(&door.say("\x16\x03\x01"), "400", "");
+    assert!(start.elapsed() < Duration::from_secs(9));
 }
 
 #[test]
@@ -822,7 +872,10 @@ fn a_connection_can_become_something_else() {
     assert!(one(&mut stream).starts_with("HTTP/1.1 101 "));
     std::thread::sleep(Duration::from_millis(1300));
     stream.write_all(b"salam\n").unwrap();
-    assert_eq!(rest(&mut stream), "SALAM\n");
+    assert_eq!(rest(&mut stream), "SALAM\n!");
+    // What came with the request is not lost.
+    let reply = door.say("GET /live HTTP/1.1\r\nHost: a\r\nUpgrade: loud\r\n\r\nsalam");
+    assert!(reply.ends_with("\r\n\r\nSALAM!"), "{reply}");
 }
 
 #[test]

@@ -1,42 +1,35 @@
-//! One connection of a client, from its first byte to its last.
+//! What connections of HTTP/1 and of HTTP/2 have in common: how they begin, and how a request is answered.
 //!
-//! What HTTP/1 leaves open and an attacker would use (a missing or doubled Host, two lengths, unknown codings) is
-//! refused here, before a handler sees it, and whoever keeps us waiting is let go. Before it stands the listener, after
-//! it the exchange.
+//! What HTTP leaves open and an attacker would use (a missing or doubled Host, two lengths, unknown codings) is refused
+//! here, before a handler sees it. Before it stands the listener, after it `http1` or `http2`.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
-use super::body::Body;
+use super::body::{Body, Source};
 use super::coding::ACCEPTED;
 use super::floor::{Seat, Terms};
+use super::http1::{self, Socket};
 use super::http2;
 use super::listener::{Client, Handler};
 use super::screen::{Refusal, screen};
-use super::wire::{Socket, Wire};
 use crate::alarm::Alarm;
 use crate::metrics::waits::accounted;
 
 /// Carries one connection from its beginning to its end.
 pub(super) async fn plain<H: Handler>(seat: Seat<H>, stream: TcpStream, peer: SocketAddr) {
-    if begins(&seat, &stream, peer).await {
-        converse(seat, stream, peer).await;
-    }
+    seat.take().await;
+    http1::converse(seat, Socket::Plain(stream), peer).await;
 }
 
 /// Carries one connection whose first bytes are a handshake, which is no longer waited for than the first request.
@@ -63,13 +56,15 @@ pub(super) async fn secure<H: Handler>(
         Some(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
             http2::converse(seat, stream, peer).await;
         }
-        Some(Ok(stream)) => converse(seat, stream, peer).await,
+        Some(Ok(stream)) => {
+            http1::converse(seat, Socket::Secure(Box::new(stream)), peer).await;
+        }
         Some(Err(error)) => debug!(%peer, %error, "no handshake"),
         None => debug!(%peer, "cut off a handshake that was waited for too long"),
     }
 }
 
-/// Waits for the first byte. Whoever sends none has no buffers.
+/// Waits for the first byte. Whoever sends none has no TLS, and none of its buffers.
 async fn begins<H>(seat: &Seat<H>, stream: &TcpStream, peer: SocketAddr) -> bool {
     seat.take().await;
     let mut alarm = Alarm::default();
@@ -94,76 +89,17 @@ async fn begins<H>(seat: &Seat<H>, stream: &TcpStream, peer: SocketAddr) -> bool
     begins
 }
 
-/// Carries one connection from its first byte to its last.
-async fn converse<H: Handler, S: Socket>(seat: Seat<H>, stream: S, peer: SocketAddr) {
-    let vitals = &seat.vitals;
-    let wire = TokioIo::new(Wire::new(stream, Arc::clone(vitals)));
-    let client = Client::new(peer, vitals.presence.clone());
-    let service = service_fn(|request| exchange(&seat, &client, request));
-    let connection = seat.terms.http1.serve_connection(wire, service);
-    let mut connection = pin!(connection.with_upgrades());
-    let mut alarm = Alarm::default();
-    let overdue = poll_fn(|cx| {
-        vitals.turn();
-        if let Poll::Ready(end) = connection.as_mut().poll(cx) {
-            if let Err(error) = end {
-                debug!(%peer, %error, "connection ended badly");
-            }
-            return Poll::Ready(false);
-        }
-        // Only after a poll: a request that is already in the socket is not cut off.
-        ready!(seat.poll_overdue(seat.deadline(), &mut alarm, cx));
-        Poll::Ready(true)
-    })
-    .await;
-    if overdue {
-        debug!(%peer, "cut off a connection that was waited for too long");
-        seat.floor.turn().await;
-        if vitals.cut() {
-            poll_fn(|cx| Poll::Ready(connection.as_mut().poll(cx).is_ready())).await;
-        }
-    }
-}
-
-/// One request and its reply.
-async fn exchange<H: Handler>(
-    seat: &Seat<H>,
-    client: &Client,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let vitals = &seat.vitals;
-    let certain = vitals.begin();
-    let _aside = match vitals.further() {
-        true => seat.floor.aside().await,
-        false => None,
-    };
-    // What follows a chunked body is not followed (see `scan`), so nothing may.
-    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let lengths = match chunked && !certain {
-        true => Err(Refusal::TwoLengths),
-        false => Ok(()),
-    };
-    let handler = &*seat.floor.handler;
-    let (mut response, refused) = respond(handler, &seat.terms, client, request, lengths).await;
-    if chunked || refused || seat.floor.stopping() {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(header::CONNECTION, close);
-    }
-    vitals.end();
-    Ok(response)
-}
-
 /// Answers a request, unless `fit` or its head says that it cannot be. The last value says that it was refused.
 pub(super) async fn respond<H: Handler>(
     handler: &H,
     terms: &Terms,
     client: &Client,
-    request: Request<Incoming>,
+    request: Request<Source>,
     fit: Result<(), Refusal>,
 ) -> (Response<Full<Bytes>>, bool) {
     match screen(&request, fit) {
         Ok(coding) => {
-            let body = |incoming| Body::new(incoming, coding, terms.body_bytes, terms.body_within);
+            let body = |source| Body::new(source, coding, terms.body_bytes, terms.body_within);
             let answer = pin!(handler.answer(request.map(body), client));
             (accounted(answer).await, false)
         }

@@ -9,18 +9,18 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::http1::spare::Spare;
 use super::http2::{Here, builder};
 use super::listener::Config;
-use super::wire::{Patience, Vitals};
+use super::vitals::{Patience, Vitals};
 use crate::alarm::Alarm;
 
 /// How soon it is looked again for somebody to let go, when nobody was and nobody left.
@@ -33,9 +33,9 @@ const PIPELINED: usize = 4;
 
 /// What a connection may do, as it was when it came.
 pub(super) struct Terms {
-    pub http1: http1::Builder,
     pub http2: http2::Builder<Here>,
     pub patience: Patience,
+    pub head_bytes: usize,
     pub headers: usize,
     pub body_bytes: usize,
     pub body_within: Duration,
@@ -43,18 +43,7 @@ pub(super) struct Terms {
 
 impl Terms {
     pub fn new(config: &Config) -> Terms {
-        let mut http1 = http1::Builder::new();
-        http1
-            .max_header_size(config.head_bytes)
-            .max_headers(config.headers)
-            .max_buf_size(config.head_bytes.max(64 << 10))
-            // A client that leaves or shuts its sending side must not stop a send that has begun.
-            .half_close(true)
-            // Head and body in one piece and one write. Not `pipeline_flush`: it withholds a reply for as long as
-            // anything is in the read buffer, be it the empty line that old clients send after a form.
-            .writev(false);
         Terms {
-            http1,
             http2: builder(config),
             patience: Patience {
                 first: Duration::from_secs(config.first_byte_s),
@@ -62,6 +51,7 @@ impl Terms {
                 head: Duration::from_secs(config.header_s),
                 sending: Duration::from_secs(config.body_s),
             },
+            head_bytes: config.head_bytes,
             headers: config.headers,
             body_bytes: config.body_bytes,
             body_within: Duration::from_secs(config.body_s),
@@ -72,6 +62,7 @@ impl Terms {
 /// The connections of one listener.
 pub(super) struct Floor<H> {
     pub handler: Rc<H>,
+    pub spare: Rc<Spare>,
     terms: RefCell<Rc<Terms>>,
     connections: Cell<usize>,
     open: RefCell<HashMap<u64, Guest>>,
@@ -86,7 +77,7 @@ pub(super) struct Floor<H> {
 
 /// An open connection, seen from outside.
 struct Guest {
-    vitals: Arc<Vitals>,
+    vitals: Rc<Vitals>,
     /// Its task, to be woken when it is to look whether it has to go.
     task: Waker,
 }
@@ -105,6 +96,7 @@ impl<H> Floor<H> {
     pub fn new(config: &Config, handler: Rc<H>) -> Floor<H> {
         Floor {
             handler,
+            spare: Rc::default(),
             terms: RefCell::new(Rc::new(Terms::new(config))),
             connections: Cell::new(config.connections),
             open: RefCell::default(),
@@ -128,7 +120,7 @@ impl<H> Floor<H> {
         self.seated.set(id + 1);
         let vitals = Vitals::new();
         let guest = Guest {
-            vitals: Arc::clone(&vitals),
+            vitals: Rc::clone(&vitals),
             task: Waker::noop().clone(),
         };
         self.open.borrow_mut().insert(id, guest);
@@ -224,7 +216,7 @@ impl<H> Floor<H> {
 pub(super) struct Seat<H> {
     pub floor: Rc<Floor<H>>,
     pub terms: Rc<Terms>,
-    pub vitals: Arc<Vitals>,
+    pub vitals: Rc<Vitals>,
     id: u64,
 }
 

@@ -12,7 +12,6 @@ use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -27,11 +26,12 @@ use tokio::task::{JoinError, spawn_local};
 use tokio::time::Instant;
 use tracing::debug;
 
+use super::body::Source;
 use super::connection::respond;
 use super::floor::{Floor, Seat, Terms};
 use super::listener::{Client, Config, Handler};
 use super::screen::{Refusal, agree_on_host};
-use super::wire::{Patience, Vitals};
+use super::vitals::{Patience, Vitals};
 use crate::alarm::Alarm;
 use crate::model::Presence;
 
@@ -76,7 +76,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let (vitals, terms) = (&seat.vitals, seat.terms.clone());
-    let streams = Rc::new(Streams::new(Arc::clone(vitals)));
+    let streams = Rc::new(Streams::new(Rc::clone(vitals)));
     let (floor, begun) = (Rc::clone(&seat.floor), Rc::clone(&streams));
     let service = service_fn(move |request| {
         let further = begun.vitals.further();
@@ -137,6 +137,7 @@ async fn exchange<H: Handler>(
             Ok(()) if headers > terms.headers => Err(Refusal::ManyHeaders),
             fit => fit,
         };
+        let request = request.map(Source::Stream);
         respond(&*floor.handler, &terms, &client, request, fit)
             .await
             .0
@@ -164,7 +165,7 @@ async fn taken(mut body: http_body_util::Full<Bytes>) -> Bytes {
 
 /// The streams of one connection, and since when each has been waiting for the client.
 struct Streams {
-    vitals: Arc<Vitals>,
+    vitals: Rc<Vitals>,
     /// By number; nothing while the request is being carried out.
     open: RefCell<HashMap<u64, Option<Instant>>>,
     numbered: Cell<u64>,
@@ -174,7 +175,7 @@ struct Streams {
 }
 
 impl Streams {
-    fn new(vitals: Arc<Vitals>) -> Streams {
+    fn new(vitals: Rc<Vitals>) -> Streams {
         Streams {
             vitals,
             open: RefCell::default(),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compact_str::format_compact;
-use http::{Method, Request, Response};
+use http::{Extensions, Method, Request, Response};
 use http_body_util::Full;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -27,6 +27,7 @@ use tracing::{debug, warn};
 pub use super::body::{Body, BodyError};
 use super::connection::{plain, secure};
 use super::floor::Floor;
+pub use super::http1::Switched;
 pub use super::screen::Refusal;
 use crate::model::{Presence, Text};
 
@@ -113,6 +114,12 @@ pub trait Handler: 'static {
     /// Puts a refusal into the words of the dialect that the path belongs to. The connection closes after it.
     fn refuse(&self, refusal: &Refusal, _method: &Method, _path: &str) -> Response<Full<Bytes>> {
         refusal.plain()
+    }
+
+    /// Goes on with a connection of HTTP/1 whose reply was 101, in another protocol. What the reply's extensions hold
+    /// tells which request it was.
+    fn switched(&self, _: Extensions, _: Switched) -> impl Future<Output = ()> {
+        async {}
     }
 }
 

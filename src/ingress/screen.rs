@@ -1,8 +1,8 @@
 //! Turns away what HTTP/1 allows a client to send and nobody can answer safely.
 //!
-//! hyper has parsed the head by now and refused what is malformed in itself, without asking. What is left are requests
-//! that two readers would understand differently, or that ask for something we do not do. A refusal is a value: the
-//! status is decided here, the words may be a dialect's.
+//! What is malformed in itself was refused before, without asking. What is left are requests that two readers would
+//! understand differently, or that ask for something we do not do. A refusal is a value: the status is decided here, the
+//! words may be a dialect's.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -21,10 +21,16 @@ pub enum Refusal {
     NotAHost,
     #[error("Content-Length and Transfer-Encoding exclude each other")]
     TwoLengths,
+    #[error("the Content-Length is not a length")]
+    NotALength,
+    #[error("the last Transfer-Encoding must be chunked")]
+    Endless,
     #[error("the only Transfer-Encoding understood here is chunked")]
     TransferCoding,
     #[error("the body's Content-Encoding is not understood here")]
     ContentCoding,
+    #[error("the only Expect understood here is 100-continue")]
+    Expectation,
     #[error("this is not a proxy of that kind")]
     Tunnel,
     #[error("there are too many headers")]
@@ -34,10 +40,14 @@ pub enum Refusal {
 impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
-            Refusal::NoHost | Refusal::ManyHosts | Refusal::NotAHost | Refusal::TwoLengths => {
-                StatusCode::BAD_REQUEST
-            }
+            Refusal::NoHost
+            | Refusal::ManyHosts
+            | Refusal::NotAHost
+            | Refusal::TwoLengths
+            | Refusal::NotALength
+            | Refusal::Endless => StatusCode::BAD_REQUEST,
             Refusal::TransferCoding | Refusal::Tunnel => StatusCode::NOT_IMPLEMENTED,
+            Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
             Refusal::ContentCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::ManyHeaders => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         }
@@ -65,12 +75,11 @@ pub(super) fn screen<B>(
     if *request.method() == Method::CONNECT {
         return Err(Refusal::Tunnel);
     }
-    if headers.contains_key(header::TRANSFER_ENCODING)
-        && !only(headers, header::TRANSFER_ENCODING, "chunked")
-    {
-        return Err(Refusal::TransferCoding);
-    }
     fit?;
+    let mut expected = headers.get_all(header::EXPECT).iter();
+    if expected.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Refusal::Expectation);
+    }
     let coding = Coding::of(headers)?;
     screen_host(headers, request.version())?;
     Ok(coding)
@@ -110,12 +119,4 @@ fn is_host(host: &[u8]) -> bool {
         && host
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte))
-}
-
-/// Is the header there once, and says just this?
-fn only(headers: &HeaderMap, name: header::HeaderName, value: &str) -> bool {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    values.next().is_none()
-        && first.is_some_and(|first| first.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
 }

@@ -1,0 +1,280 @@
+//! The head of a request, out of the bytes that were received.
+//!
+//! Pure, and as strict as can be: whatever two readers could understand in two ways is no head. The grammar of lines is
+//! httparse's, and a line ends with both of its bytes. What is a head but cannot be answered is a [`Refusal`] beside it,
+//! so that a dialect can put it into words. The wire is before it, the conversation after it.
+
+use std::mem::MaybeUninit;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use httparse::Status;
+use memchr::memchr_iter;
+
+use crate::ingress::screen::Refusal;
+
+/// The longest target that there can be.
+const TARGET: usize = u16::MAX as usize - 1;
+/// Room for so many fields is on the stack.
+const FEW: usize = 64;
+
+/// A head that was understood.
+#[derive(Debug)]
+pub struct Head {
+    pub request: Request<()>,
+    /// Where the body ends, if that can be known.
+    pub length: Result<Length, Refusal>,
+    /// The client would go on with this connection.
+    pub keeps: bool,
+    /// The client waits to be asked for its body.
+    pub asks: bool,
+}
+
+/// How a request's body is told from what comes after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    Sized(u64),
+    Chunked,
+}
+
+impl Length {
+    /// The body's bytes, if their number is known before they come.
+    pub fn size(self) -> Option<u64> {
+        match self {
+            Length::Sized(size) => Some(size),
+            Length::Chunked => None,
+        }
+    }
+}
+
+/// Why something is no head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misread {
+    Malformed,
+    LongTarget,
+    TooLarge,
+}
+
+impl Misread {
+    pub fn status(self) -> StatusCode {
+        match self {
+            Misread::Malformed => StatusCode::BAD_REQUEST,
+            Misread::LongTarget => StatusCode::URI_TOO_LONG,
+            Misread::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        }
+    }
+}
+
+/// Where a section of lines ends that an empty one ends, once that is here. Up to `seen` was looked at before.
+pub fn end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Misread> {
+    for at in memchr_iter(b'\n', &bytes[seen..]) {
+        let line = &bytes[..seen + at];
+        // Some take half of a line's end for the whole, others for a part of the line.
+        if !line.ends_with(b"\r") {
+            return Err(Misread::Malformed);
+        }
+        if line.ends_with(b"\n\r") {
+            return Ok(Some(line.len() + 1));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads a head that is whole. Its fields share its bytes.
+pub fn read(head: &Bytes, most_fields: usize) -> Result<Head, Misread> {
+    let mut few = [const { MaybeUninit::uninit() }; FEW];
+    let mut many = Vec::new();
+    let fields = match few.get_mut(..most_fields) {
+        Some(few) => few,
+        None => {
+            many.resize_with(most_fields, MaybeUninit::uninit);
+            &mut many[..]
+        }
+    };
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(head, fields) {
+        Ok(Status::Complete(end)) if end == head.len() => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(Misread::TooLarge),
+        _ => return Err(Misread::Malformed),
+    }
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
+        return Err(Misread::Malformed);
+    };
+    let mut request = Request::new(());
+    *request.method_mut() =
+        Method::from_bytes(method.as_bytes()).map_err(|_| Misread::Malformed)?;
+    *request.uri_mut() = read_target(head, target, request.method())?;
+    *request.version_mut() = match parsed.version {
+        Some(1) => Version::HTTP_11,
+        _ => Version::HTTP_10,
+    };
+    *request.headers_mut() = read_fields(head, parsed.headers)?;
+    finish(request)
+}
+
+fn read_target(head: &Bytes, target: &str, method: &Method) -> Result<Uri, Misread> {
+    if target.len() > TARGET {
+        return Err(Misread::LongTarget);
+    }
+    let bytes = head.slice_ref(target.as_bytes());
+    let uri = Uri::from_maybe_shared(bytes).map_err(|_| Misread::Malformed)?;
+    // A fragment stays with the client. What has no scheme and no path is an authority, which only a tunnel has.
+    let whole = memchr::memchr(b'#', target.as_bytes()).is_none();
+    let fits = match target {
+        _ if method == Method::CONNECT => true,
+        "*" => method == Method::OPTIONS,
+        _ => target.starts_with('/') || uri.scheme().is_some(),
+    };
+    match whole && fits {
+        true => Ok(uri),
+        false => Err(Misread::Malformed),
+    }
+}
+
+fn read_fields(head: &Bytes, parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, Misread> {
+    let mut fields = HeaderMap::with_capacity(parsed.len());
+    for field in parsed {
+        let name = HeaderName::from_bytes(field.name.as_bytes());
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
+        let (Ok(name), Ok(value)) = (name, value) else {
+            return Err(Misread::Malformed);
+        };
+        fields.append(name, value);
+    }
+    Ok(fields)
+}
+
+/// What the fields say of the message itself.
+fn finish(request: Request<()>) -> Result<Head, Misread> {
+    let fields = request.headers();
+    let new = request.version() == Version::HTTP_11;
+    if !new && fields.contains_key(header::TRANSFER_ENCODING) {
+        return Err(Misread::Malformed);
+    }
+    let length = read_length(fields);
+    let has_body = !matches!(length, Ok(Length::Sized(0)));
+    let asks = fields
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    Ok(Head {
+        length,
+        keeps: match new {
+            true => !names(fields, "close"),
+            false => names(fields, "keep-alive") && !names(fields, "close"),
+        },
+        asks: asks && new && has_body,
+        request,
+    })
+}
+
+/// Is this among what the client says of the connection?
+fn names(fields: &HeaderMap, option: &str) -> bool {
+    let mut values = fields.get_all(header::CONNECTION).iter();
+    values.any(|value| {
+        let mut options = value.as_bytes().split(|byte| *byte == b',');
+        options.any(|named| named.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
+    })
+}
+
+fn read_length(fields: &HeaderMap) -> Result<Length, Refusal> {
+    let mut sizes = fields.get_all(header::CONTENT_LENGTH).iter();
+    let mut codings = fields.get_all(header::TRANSFER_ENCODING).iter();
+    let Some(last) = codings.next_back() else {
+        let Some(first) = sizes.next() else {
+            return Ok(Length::Sized(0));
+        };
+        // The same once more is the same.
+        let size = size(first.as_bytes()).ok_or(Refusal::NotALength)?;
+        return match sizes.all(|other| other == first) {
+            true => Ok(Length::Sized(size)),
+            false => Err(Refusal::NotALength),
+        };
+    };
+    let last_coding = last.as_bytes().rsplit(|byte| *byte == b',').next();
+    let last_coding = last_coding.unwrap_or_default().trim_ascii();
+    if !last_coding.eq_ignore_ascii_case(b"chunked") {
+        return Err(Refusal::Endless);
+    }
+    if codings.next().is_some() || last_coding.len() != last.len() {
+        return Err(Refusal::TransferCoding);
+    }
+    match sizes.next() {
+        Some(_) => Err(Refusal::TwoLengths),
+        None => Ok(Length::Chunked),
+    }
+}
+
+fn size(digits: &[u8]) -> Option<u64> {
+    // A sign is none.
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(digits).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_ends_at_its_empty_line_wherever_it_is_cut() {
+        let bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET";
+        for seen in 0..26 {
+            assert_eq!(end(&bytes[..seen], 0), Ok(None), "{seen}");
+            assert_eq!(end(bytes, seen), Ok(Some(27)), "{seen}");
+        }
+        for half in ["GET / HTTP/1.1\n", "GET / HTTP/1.1\r\nHost: a\n\r\n", "\n"] {
+            assert_eq!(end(half.as_bytes(), 0), Err(Misread::Malformed));
+        }
+    }
+
+    fn lengths(fields: &str) -> Result<Length, Refusal> {
+        let head = format!("POST / HTTP/1.1\r\n{fields}\r\n\r\n");
+        read(&Bytes::from(head), 9).unwrap().length
+    }
+
+    #[test]
+    fn a_body_has_one_end() {
+        use Length::*;
+        for (fields, length) in [
+            ("A: b", Ok(Sized(0))),
+            ("Content-Length: 007", Ok(Sized(7))),
+            ("Content-Length: 7\r\ncontent-length: 7", Ok(Sized(7))),
+            ("Content-Length: 18446744073709551615", Ok(Sized(u64::MAX))),
+            (
+                "Content-Length: 18446744073709551616",
+                Err(Refusal::NotALength),
+            ),
+            ("Content-Length: 7, 7", Err(Refusal::NotALength)),
+            (
+                "Content-Length: 7\r\nContent-Length: 07",
+                Err(Refusal::NotALength),
+            ),
+            ("Content-Length:", Err(Refusal::NotALength)),
+            ("Content-Length: -0", Err(Refusal::NotALength)),
+            ("Transfer-Encoding: Chunked", Ok(Chunked)),
+            (
+                "Transfer-Encoding: chunked\r\nContent-Length: 7",
+                Err(Refusal::TwoLengths),
+            ),
+            (
+                "Content-Length: x\r\nTransfer-Encoding: chunked",
+                Err(Refusal::TwoLengths),
+            ),
+            (
+                "Transfer-Encoding: gzip, chunked",
+                Err(Refusal::TransferCoding),
+            ),
+            (
+                "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+                Err(Refusal::TransferCoding),
+            ),
+            ("Transfer-Encoding: ,chunked", Err(Refusal::TransferCoding)),
+            ("Transfer-Encoding: chunked, gzip", Err(Refusal::Endless)),
+            ("Transfer-Encoding:", Err(Refusal::Endless)),
+            ("Transfer-Encoding: \"chunked\"", Err(Refusal::Endless)),
+        ] {
+            assert_eq!(lengths(fields), length, "{fields}");
+        }
+    }
+}
