@@ -78,7 +78,7 @@ async fn everything_is_there_after_a_restart() {
     );
     assert_eq!(
         store.known(&[native("m-1", None)]).await.unwrap(),
-        [Some(number[0])]
+        [Some(number[0].number)]
     );
     assert_eq!(
         store

@@ -13,7 +13,7 @@ use crate::model::{
     ChannelRule, Fault, Kind, LOCAL, Message, Outcome, Participant, Person, Reply, Text, Time,
     alias,
 };
-use crate::store::{Native, NativeKind, PROVISIONAL, Provisional, Store, StoreError};
+use crate::store::{Minted, Native, NativeKind, PROVISIONAL, Provisional, Store, StoreError};
 
 /// Numbers that are remembered without asking the store; the store has them all.
 const REMEMBERED: usize = 65_536;
@@ -21,7 +21,7 @@ const REMEMBERED: usize = 65_536;
 /// The numbers of things, which no configuration changes.
 pub struct Numbers {
     store: Arc<dyn Store>,
-    remembered: Mutex<HashMap<Native, u64>>,
+    remembered: Mutex<HashMap<Native, Minted>>,
     waiting: Waiting,
 }
 
@@ -122,10 +122,10 @@ impl Ids {
             natives.push(native(side, kind, channel, id, created))
         });
         let numbers = self.numbers.of(&natives).await?;
-        let mut places = natives.iter().zip(numbers);
+        let mut numbers = numbers.into_iter();
         visit(reply, &mut |_, _, id, _| {
-            if let Some((native, number)) = places.next() {
-                *id = alias::write(side.kind, number, native.created_at);
+            if let Some(Minted { number, created_at }) = numbers.next() {
+                *id = alias::write(side.kind, number, created_at);
             }
         });
         Ok(())
@@ -152,9 +152,10 @@ impl Ids {
             created_at: None,
         };
         let numbers = self.numbers.of(std::slice::from_ref(&native)).await?;
-        Ok(numbers
-            .first()
-            .map_or_else(|| name.clone(), |number| alias::write(kind, *number, None)))
+        Ok(numbers.first().map_or_else(
+            || name.clone(),
+            |minted| alias::write(kind, minted.number, minted.created_at),
+        ))
     }
 }
 
@@ -228,11 +229,11 @@ impl Numbers {
         self.remembered
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .retain(|_, known| *known != number);
+            .retain(|_, known| known.number != number);
     }
 
-    async fn of(&self, natives: &[Native]) -> Result<Vec<u64>, Fault> {
-        let known: Vec<Option<u64>> = {
+    async fn of(&self, natives: &[Native]) -> Result<Vec<Minted>, Fault> {
+        let known: Vec<Option<Minted>> = {
             let remembered = self
                 .remembered
                 .lock()

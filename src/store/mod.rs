@@ -145,7 +145,7 @@ pub trait Store: Send + Sync {
     // ---- ids
 
     /// The numbers of these things, made where there is none yet; all in one commit. A number is for ever.
-    fn mint(&self, natives: Vec<Native>) -> Answer<'_, Vec<u64>>;
+    fn mint(&self, natives: Vec<Native>) -> Answer<'_, Vec<Minted>>;
 
     /// The numbers of these things as far as they have one. Writes nothing.
     fn known(&self, natives: &[Native]) -> Answer<'_, Vec<Option<u64>>>;

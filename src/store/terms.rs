@@ -86,6 +86,14 @@ pub struct Native {
     pub created_at: Option<Time>,
 }
 
+/// What aliases of a thing are written from: its number, and the moment that it was first seen with. A service may tell
+/// another moment later, but what was given out was written with this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Minted {
+    pub number: u64,
+    pub created_at: Option<Time>,
+}
+
 /// A message that was sent and got no id, as far as it can be known again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provisional {

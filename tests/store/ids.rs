@@ -10,7 +10,7 @@ pub async fn numbers_are_for_ever(store: &dyn Store) {
     ];
     let numbers = store.mint(things.clone()).await.unwrap();
     assert_eq!(numbers[0], numbers[2]);
-    assert_ne!(numbers[0], numbers[1]);
+    assert_ne!(numbers[0].number, numbers[1].number);
     assert_eq!(store.mint(things.clone()).await.unwrap(), numbers);
     let person = Native {
         kind: NativeKind::Person,
@@ -20,10 +20,15 @@ pub async fn numbers_are_for_ever(store: &dyn Store) {
         .known(&[native("a", None), native("c", None), person.clone()])
         .await
         .unwrap();
-    assert_eq!(known, [Some(numbers[0]), None, None]);
-    assert!(!numbers.contains(&store.mint(vec![person.clone()]).await.unwrap()[0]));
+    assert_eq!(known, [Some(numbers[0].number), None, None]);
+    let other = store.mint(vec![person.clone()]).await.unwrap()[0];
+    assert!(numbers.iter().all(|known| known.number != other.number));
+    // An upstream that tells another moment later changes nothing of what was given out.
+    let moved = store.mint(vec![native("a", Some(at(5)))]).await.unwrap();
+    assert_eq!(moved, [numbers[0]]);
+    assert_eq!(moved[0].created_at, Some(at(0)));
     assert_eq!(
-        store.native(numbers[0]).await.unwrap(),
+        store.native(numbers[0].number).await.unwrap(),
         Some(things[0].clone())
     );
     for unknown in [0, 999_999, u64::MAX] {
@@ -33,7 +38,7 @@ pub async fn numbers_are_for_ever(store: &dyn Store) {
 
 pub async fn aliases_resolve(store: &dyn Store) {
     let thing = native("a", Some(at(0)));
-    let number = store.mint(vec![thing.clone()]).await.unwrap()[0];
+    let number = store.mint(vec![thing.clone()]).await.unwrap()[0].number;
     for kind in [
         IdKind::Integer,
         IdKind::Text,
@@ -65,13 +70,19 @@ pub async fn a_provisional_id_is_bound(store: &dyn Store) {
     let number = store
         .mint(vec![native(&sent.id, Some(at(0)))])
         .await
-        .unwrap()[0];
+        .unwrap()[0]
+        .number;
     let alias = alias::write(IdKind::SlackTs, number, Some(at(0)));
     let shown = native("m-9", Some(at(1)));
     assert!(store.bind(number, shown.clone()).await.unwrap());
     assert_eq!(
         store.known(std::slice::from_ref(&shown)).await.unwrap(),
         [Some(number)]
+    );
+    let minted = store.mint(vec![shown.clone()]).await.unwrap();
+    assert_eq!(
+        alias::write(IdKind::SlackTs, number, minted[0].created_at),
+        alias
     );
     assert_eq!(
         store
@@ -96,7 +107,7 @@ pub async fn a_provisional_id_is_bound(store: &dyn Store) {
 
     // Here the listing came first, and the message has a number already.
     let sent = say(store, "far", said("6", "x", "again")).await;
-    let number = store.mint(vec![native(&sent.id, None)]).await.unwrap()[0];
+    let number = store.mint(vec![native(&sent.id, None)]).await.unwrap()[0].number;
     say(
         store,
         "far",
@@ -106,7 +117,7 @@ pub async fn a_provisional_id_is_bound(store: &dyn Store) {
         },
     )
     .await;
-    let other = store.mint(vec![native("m-10", None)]).await.unwrap()[0];
+    let other = store.mint(vec![native("m-10", None)]).await.unwrap()[0].number;
     assert!(store.bind(number, native("m-10", None)).await.unwrap());
     for either in [number, other] {
         assert_eq!(store.native(either).await.unwrap().unwrap().id, "m-10");
@@ -135,7 +146,7 @@ pub async fn messages_without_ids_are_remembered_until_they_are_bound(store: &dy
         store.provisionals().await.unwrap(),
         [first.clone(), second.clone()]
     );
-    let number = store.mint(vec![native("sabir~1", None)]).await.unwrap()[0];
+    let number = store.mint(vec![native("sabir~1", None)]).await.unwrap()[0].number;
     assert!(store.bind(number, native("m-1", None)).await.unwrap());
     assert_eq!(store.provisionals().await.unwrap(), [second]);
     let late = sent("sabir~3", PROVISIONAL_SECONDS + 2);

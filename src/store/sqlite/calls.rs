@@ -155,7 +155,7 @@ impl Store for Sqlite {
         self.read(move |db| moderation::barred(db, &upstream))
     }
 
-    fn mint(&self, natives: Vec<Native>) -> Answer<'_, Vec<u64>> {
+    fn mint(&self, natives: Vec<Native>) -> Answer<'_, Vec<Minted>> {
         self.write(move |db| ids::mint(db, &natives))
     }
 

@@ -10,20 +10,20 @@ use super::provisional;
 use crate::model::Time;
 use crate::model::alias::{self, Clue, SLACK_NUMBERS, SNOWFLAKE_NUMBERS};
 use crate::model::profile::IdKind;
-use crate::store::{Native, NativeKind, StoreError};
+use crate::store::{Minted, Native, NativeKind, StoreError};
 
 /// Steps that are tried away from a number whose aliases are taken, each twice as long as the one before.
 const STEPS: u32 = 24;
 
 const COLUMNS: &str = "number, kind, upstream, channel, id, created_at, same_as";
 
-pub fn mint(db: &Connection, natives: &[Native]) -> Result<Vec<u64>, StoreError> {
+pub fn mint(db: &Connection, natives: &[Native]) -> Result<Vec<Minted>, StoreError> {
     natives.iter().map(|native| mint_one(db, native)).collect()
 }
 
-fn mint_one(db: &Connection, native: &Native) -> Result<u64, StoreError> {
-    if let Some(number) = number_of(db, native)? {
-        return Ok(number);
+fn mint_one(db: &Connection, native: &Native) -> Result<Minted, StoreError> {
+    if let Some(minted) = minted(db, native)? {
+        return Ok(minted);
     }
     let number = free_number(db, native.created_at)?;
     let sql = "INSERT INTO native (number, kind, upstream, channel, id, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -31,7 +31,10 @@ fn mint_one(db: &Connection, native: &Native) -> Result<u64, StoreError> {
     let key = key(native);
     db.prepare_cached(sql)?
         .execute((number, key.0, key.1, key.2, key.3, created_at))?;
-    Ok(number as u64)
+    Ok(Minted {
+        number: number as u64,
+        created_at: native.created_at,
+    })
 }
 
 pub fn known(db: &Connection, natives: &[Native]) -> Result<Vec<Option<u64>>, StoreError> {
@@ -39,13 +42,20 @@ pub fn known(db: &Connection, natives: &[Native]) -> Result<Vec<Option<u64>>, St
 }
 
 fn number_of(db: &Connection, native: &Native) -> Result<Option<u64>, StoreError> {
-    let sql = "SELECT number FROM native \
+    Ok(minted(db, native)?.map(|minted| minted.number))
+}
+
+fn minted(db: &Connection, native: &Native) -> Result<Option<Minted>, StoreError> {
+    let sql = "SELECT number, created_at FROM native \
         WHERE kind = ?1 AND upstream = ?2 AND channel = ?3 AND id = ?4 AND same_as IS NULL";
-    let number: Option<i64> = db
-        .prepare_cached(sql)?
-        .query_row(key(native), |row| row.get(0))
-        .optional()?;
-    Ok(number.map(|number| number as u64))
+    let read = |row: &Row<'_>| {
+        Ok(Minted {
+            number: row.get::<_, i64>(0)? as u64,
+            created_at: row.get::<_, Option<i64>>(1)?.map(Time),
+        })
+    };
+    let mut statement = db.prepare_cached(sql)?;
+    Ok(statement.query_row(key(native), read).optional()?)
 }
 
 /// The next number whose aliases nobody has who was created in the same second.
@@ -273,6 +283,7 @@ mod tests {
                 .collect();
             let numbers = mint(&db, &more).unwrap();
             for (native, number) in more.iter().zip(&numbers) {
+                let number = &number.number;
                 for kind in [
                     IdKind::Integer,
                     IdKind::Text,
@@ -284,11 +295,11 @@ mod tests {
                     assert_eq!((found.0, &found.1), (*number, native), "{kind:?} {alias}");
                 }
             }
-            assert!(
-                numbers
+            assert!(numbers.iter().all(|minted| {
+                first
                     .iter()
-                    .all(|number| !first.contains(&(number % SLACK_NUMBERS)))
-            );
+                    .all(|first| first.number != minted.number % SLACK_NUMBERS)
+            }));
         }
     }
 }
