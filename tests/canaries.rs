@@ -7,11 +7,12 @@ mod support;
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use support::running::{Answer, ask};
+use support::server::Nobody;
 
 const SABIR: &str = env!("CARGO_BIN_EXE_sabir");
 /// What every secret here begins with.
@@ -108,10 +109,10 @@ fn clean(what: &str, text: &str) {
 #[test]
 fn no_secret_is_seen_outside() {
     let folder = tempfile::tempdir().unwrap();
-    // Nobody listens there any more: the upstream's failures are told too.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    // Nobody listens there: the upstream's failures are told too.
+    let nobody = Nobody::bound();
     let path = folder.path().join("sabir.toml");
-    std::fs::write(&path, config(nobody.unwrap())).unwrap();
+    std::fs::write(&path, config(nobody.address())).unwrap();
     let checked = Command::new(SABIR)
         .arg("check")
         .current_dir(folder.path())

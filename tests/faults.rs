@@ -14,7 +14,7 @@ mod outage;
 #[path = "faults/table.rs"]
 mod table;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use support::server::{Server, Upstream};
 
@@ -48,12 +48,6 @@ from = "*:{name}"
 to   = "{name}:r1"
 "#
     )
-}
-
-/// An address where nobody listens.
-fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }
 
 /// How often an upstream had a whole request with this in it.

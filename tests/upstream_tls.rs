@@ -28,6 +28,8 @@ const REPLY: &str = "HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"id\":\"42\"
 struct Seen {
     bytes: AtomicUsize,
     shaken: Mutex<Vec<Option<HandshakeKind>>>,
+    /// Connections that the server has closed.
+    closed: AtomicUsize,
 }
 
 /// A TLS server on a thread, which answers every request with `reply`, and closes behind it if it is told to.
@@ -39,7 +41,10 @@ fn serve(config: Arc<ServerConfig>, reply: &'static str, close: Close) -> (Socke
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let (config, seen) = (config.clone(), seen_there.clone());
-            std::thread::spawn(move || answer(config, stream.unwrap(), reply, close, &seen));
+            std::thread::spawn(move || {
+                answer(config, stream.unwrap(), reply, close, &seen);
+                seen.closed.fetch_add(1, Ordering::SeqCst);
+            });
         }
     });
     (address, seen)
@@ -141,7 +146,7 @@ async fn call(client: &Client) -> Result<Response<Bytes>, Failure> {
     let request = Request::post("/chat-messages")
         .body(Bytes::from("{\"text\":\"salam\"}"))
         .unwrap();
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(20);
     call::call(client, &request, deadline).await
 }
 
@@ -284,9 +289,11 @@ async fn a_stale_connection_is_replaced_and_the_request_is_seen_once() {
     for close in [Close::WithNotice, Close::Rudely] {
         let (address, seen) = serve(authority.sign("localhost").shown(), REPLY, close);
         let client = client(&authority, "localhost", address.port());
-        for _ in 0..3 {
+        for calls in 1..=3 {
             call(&client).await.unwrap();
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            while seen.closed.load(Ordering::SeqCst) < calls {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
         }
         assert_eq!(seen.shaken.lock().unwrap().len(), 3);
     }

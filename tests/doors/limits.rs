@@ -147,25 +147,13 @@ fn who_is_not_known_is_counted_by_address() {
 
 #[test]
 fn passwords_cannot_be_guessed_and_the_right_one_waits_too() {
-    let sabir = with("[limits]\nguesses = 3\nguess_wait_s = 60");
+    let guarded = || with("[limits]\nguesses = 3\nguess_wait_s = 60");
+    let sabir = guarded();
     let sign_in = |email: &str, password: &str| {
         let body = json!({ "email": email, "password": password }).to_string();
         let json = [("Content-Type", "application/json")];
         sabir.ask("POST", "/authentication", &json, &body)
     };
-    let login = |name: &str, password: &str| {
-        let session = session(&sabir, None);
-        let fields = [
-            ("type", "login"),
-            ("name", "test"),
-            ("ownerid", "tiQhtH5R88"),
-            ("sessionid", &session),
-            ("username", name),
-            ("pass", password),
-        ];
-        sabir.post_form("/api/1.2/", &fields).json()["message"].clone()
-    };
-    assert_eq!(login("bob", "battery"), "Logged in!");
     let wrong = [
         sign_in("alice@example.com", "wrong"),
         sign_in("nobody@example.com", "wrong"),
@@ -186,6 +174,23 @@ fn passwords_cannot_be_guessed_and_the_right_one_waits_too() {
             right.status == 429
         },
     );
+    assert!(counted(&sabir, "guess") >= 1);
+
+    // Anew, because her name and her address may by chance be counted as one.
+    let sabir = guarded();
+    let login = |name: &str, password: &str| {
+        let session = session(&sabir, None);
+        let fields = [
+            ("type", "login"),
+            ("name", "test"),
+            ("ownerid", "tiQhtH5R88"),
+            ("sessionid", &session),
+            ("username", name),
+            ("pass", password),
+        ];
+        sabir.post_form("/api/1.2/", &fields).json()["message"].clone()
+    };
+    assert_eq!(login("bob", "battery"), "Logged in!");
     assert_eq!(login("alice", "wrong"), "Password does not match.");
     let slow = "This application has sent too many requests. Try again in a minute.";
     held_up(
@@ -196,7 +201,7 @@ fn passwords_cannot_be_guessed_and_the_right_one_waits_too() {
     );
     // A token that holds is not held up by any of it.
     assert_eq!(send(&sabir, "rooms", "token-of-alice").status, 200);
-    assert!(counted(&sabir, "guess") >= 2);
+    assert!(counted(&sabir, "guess") >= 1);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn far(keys: &str) -> (Upstream, Server) {
 fn a_send_that_has_begun_is_finished_and_kept() {
     let (far, server) = far("");
     for way in [Way::Close, Way::Reset] {
-        let text = format!("zz-late-300-zz-{way:?}");
+        let text = format!("zz-late-1500-zz-{way:?}");
         let under_way =
             || metrics(&server).contains("sabir_upstream_in_flight{upstream=\"far\"} 1\n");
         let line = asked(server.sabir.public, &text);
@@ -94,15 +94,16 @@ fn a_send_that_has_begun_is_finished_and_kept() {
 fn what_waits_for_its_turn_is_dropped_with_its_client() {
     let (far, server) = far("in_flight = 1\nqueue_wait_ms = 20000\ndeadline_s = 30");
     let public = server.sabir.public;
-    let mut first = asked(public, "zz-late-600-zz-first");
+    let mut first = asked(public, "zz-late-1500-zz-first");
     until("the first is under way", || {
         metrics(&server).contains("sabir_upstream_in_flight{upstream=\"far\"} 1\n")
     });
     let closed = asked(public, "zz-none-0-zz-closed");
     let broken = asked(public, "zz-none-0-zz-broken");
     let mut stays = asked(public, "zz-none-0-zz-stays");
-    // Time to come to the queue; whoever leaves before is seen to have left there.
-    std::thread::sleep(Duration::from_millis(100));
+    until("all are there", || {
+        metrics(&server).contains("sabir_requests_in_flight 4\n")
+    });
     leave(closed, Way::Close);
     leave(broken, Way::Reset);
     assert_eq!(first.reply(false).status, 200);

@@ -1,15 +1,15 @@
 //! Outages: an upstream that fails is left alone, takes nobody else down, and is asked again by one.
 
 use std::thread::scope;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::clients::{Client, Ending};
 use crate::support::faults::{self, Words};
 use crate::support::running::ask;
-use crate::support::server::{Reply, Server, Upstream, request};
-use crate::{FAR_MESSAGE, PEOPLE, metrics, nobody, seen, upstream};
+use crate::support::server::{Nobody, Reply, Server, Upstream, request};
+use crate::{FAR_MESSAGE, PEOPLE, metrics, seen, upstream};
 
 fn send(server: &Server, channel: &str, key: &str, text: &str) -> Reply {
     let headers = [
@@ -80,7 +80,10 @@ fn an_upstream_that_hangs_takes_up_its_own_places_only() {
             &format!("{series}{{reason=\"{reason}\",upstream=\"hung\"}}"),
         )
     };
-    assert_eq!((refused("queue_full"), refused("queue_wait")), (26, 4));
+    // Four may wait at once; how many can, one after the other, is a matter of how fast they came.
+    let (full, waited) = (refused("queue_full"), refused("queue_wait"));
+    assert_eq!(full + waited, 30);
+    assert!(full > 0 && waited >= 4, "{full} {waited}");
 }
 
 #[test]
@@ -134,7 +137,7 @@ fn a_broken_upstream_is_left_alone_and_then_asked_by_one() {
 
     std::thread::sleep(Duration::from_millis(4100));
     let ends: Vec<_> = scope(|scope| {
-        let probe = |_| scope.spawn(|| rooms.send(&server, "", "far", "zz-late-1500-zz-probe"));
+        let probe = |_| scope.spawn(|| rooms.send(&server, "", "far", "zz-late-3000-zz-probe"));
         let probes: Vec<_> = (0..20).map(probe).collect();
         probes
             .into_iter()
@@ -152,14 +155,16 @@ fn a_broken_upstream_is_left_alone_and_then_asked_by_one() {
 
 #[test]
 fn retries_are_a_part_of_what_is_asked() {
+    let nobody = Nobody::bound();
     let config = upstream(
         "gone",
-        nobody(),
+        nobody.address(),
         "breaker_failures = 0\nretry_pause_ms = 25",
     );
     let server = Server::start(&format!("{PEOPLE}{config}"));
     let rooms = Client::named("rooms");
     const SENDS: u64 = 150;
+    let start = Instant::now();
     for _ in 0..SENDS {
         let reply = rooms.send(&server, "", "gone", "hello");
         rooms.check(&reply, Ending::Unavailable, "gone");
@@ -167,8 +172,9 @@ fn retries_are_a_part_of_what_is_asked() {
     let attempts = "sabir_upstream_attempts_total{class=\"not_sent\",upstream=\"gone\"}";
     let retries = counted(&server, "sabir_upstream_retries_total{upstream=\"gone\"}");
     assert_eq!(counted(&server, attempts), SENDS + retries);
-    // A fifth, and one for each second of the ten that the budget looks back on.
-    assert!((20..=SENDS / 5 + 11).contains(&retries), "{retries}");
+    // A fifth, and one for each second: of the ten that the budget looks back on, and of those that it took.
+    let most = SENDS / 5 + 11 + start.elapsed().as_secs();
+    assert!((20..=most).contains(&retries), "{retries} of {most}");
 }
 
 /// What may have been received is sent again only with a mark by which the upstream knows it.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::clients::{CLIENTS, Client, Ending};
 use crate::support::faults::{self, Words};
-use crate::support::server::{Server, Upstream, reply_of};
-use crate::{FAR_MESSAGE, PEOPLE, nobody, seen, upstream};
+use crate::support::server::{Nobody, Server, Upstream, reply_of};
+use crate::{FAR_MESSAGE, PEOPLE, seen, upstream};
 
 /// Nothing of the retries and the breaker: each exchange stands for itself.
 const ALONE: &str = "breaker_failures = 0\nin_flight = 1000\n";
@@ -252,9 +252,10 @@ fn cut_everywhere(client: &Client, server: &Server, far: &Upstream) {
 #[test]
 fn what_was_not_sent_is_told_as_such() {
     let (full, _filled) = full();
+    let nobody = Nobody::bound();
     let hasty = "connect_s = 1\ndeadline_s = 1\n";
     let config = [
-        upstream("gone", nobody(), ALONE),
+        upstream("gone", nobody.address(), ALONE),
         upstream("full", full, &format!("{ALONE}{hasty}")),
     ];
     let server = Server::start(&format!("{PEOPLE}{}", config.concat()));

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use super::running::Sabir;
 
 /// Longer than any answer takes; a test that waits this long has failed.
@@ -254,6 +256,27 @@ fn serve(mut stream: TcpStream, body: &str, pause: Duration, requests: &Mutex<Ve
         if stream.write_all(reply_of(body).as_bytes()).is_err() {
             return;
         }
+    }
+}
+
+/// An address that is taken, so that nobody else gets it, and where nobody listens before this is told to.
+pub struct Nobody(Socket);
+
+impl Nobody {
+    pub fn bound() -> Nobody {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        socket.bind(&any.into()).unwrap();
+        Nobody(socket)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap().as_socket().unwrap()
+    }
+
+    pub fn listen(self) -> TcpListener {
+        self.0.listen(64).unwrap();
+        self.0.into()
     }
 }
 

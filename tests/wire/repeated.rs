@@ -1,15 +1,16 @@
 //! Sends with an idempotency key: done once, told alike, and nobody's key is another's.
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::Read as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::keyauth::{self, APP};
 use crate::rooms;
-use crate::support::server::{Line, Reply, Server, Upstream, request};
+use crate::support::server::{Line, Nobody, Reply, Server, Upstream, request};
 use crate::{FAR_MESSAGE, PEOPLE, at_home, with_far};
 
 fn keyed(token: &str, key: &str, body: &str) -> Vec<u8> {
@@ -83,7 +84,7 @@ fn keyauth_seals_a_repetition_anew() {
 
 #[test]
 fn a_repetition_while_the_first_is_under_way_is_a_conflict() {
-    let upstream = Upstream::answering_after(FAR_MESSAGE, Duration::from_millis(700));
+    let upstream = Upstream::answering_after(FAR_MESSAGE, Duration::from_millis(1500));
     let server = with_far(&upstream);
     let body = r#"{"room":"lobby","text":"hello"}"#;
     let mut first = Line::open(server.sabir.public);
@@ -127,9 +128,8 @@ fn what_was_refused_may_be_tried_again_with_its_key() {
 #[test]
 fn what_never_left_may_be_tried_again_and_what_may_have_arrived_may_not() {
     // Takes one request and goes away without a word; before that, there is nobody.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let place = Nobody::bound();
+    let address = place.address();
     let server = Server::start(&format!(
         "{PEOPLE}\n[upstream.far]\ndialect = \"rooms\"\nurl = \"http://{address}\"\ncredential = {{ token = \"t\" }}\n[[route]]\nfrom = \"*:lobby\"\nto = \"far:r1\"\n"
     ));
@@ -138,21 +138,14 @@ fn what_never_left_may_be_tried_again_and_what_may_have_arrived_may_not() {
         (nobody.status, nobody.member("name")),
         (503, "Unavailable".into())
     );
-    let listener = TcpListener::bind(address).unwrap();
-    let asked = std::thread::spawn(move || {
-        let mut requests = 0;
-        listener.set_nonblocking(true).unwrap();
-        let until = std::time::Instant::now() + Duration::from_millis(1500);
-        while std::time::Instant::now() < until {
-            if let Ok((mut stream, _)) = listener.accept() {
-                stream.set_nonblocking(false).unwrap();
-                stream.read_exact(&mut [0; 20]).unwrap();
-                stream.flush().unwrap();
-                requests += 1;
-            }
-            std::thread::sleep(Duration::from_millis(5));
+    let listener = place.listen();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let requests = asked.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            requests.fetch_add(1, Ordering::SeqCst);
+            stream.unwrap().read_exact(&mut [0; 20]).unwrap();
         }
-        requests
     });
     let unknown = send(&server, "token-of-alice", "k1", "hello");
     assert_eq!(
@@ -161,7 +154,7 @@ fn what_never_left_may_be_tried_again_and_what_may_have_arrived_may_not() {
     );
     let again = send(&server, "token-of-alice", "k1", "hello");
     assert_eq!((again.status, again.text()), (502, unknown.text()));
-    assert_eq!(asked.join().unwrap(), 1);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[test]
