@@ -18,6 +18,7 @@ use hyper::client::conn::http1::Builder;
 use hyper_util::rt::TokioIo;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use sabir::relay::upstream::{Limits, Reader, Unknown};
 use support::call::response;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -344,6 +345,8 @@ proptest! {
     #![proptest_config(ProptestConfig {
         cases: 20_000,
         failure_persistence: None,
+        // The same ones each time: a difference that is found is written into the list, and not met by chance.
+        rng_seed: RngSeed::Fixed(9112),
         ..ProptestConfig::default()
     })]
 
