@@ -243,6 +243,27 @@ async fn a_failed_commit_stops_the_store_until_it_is_reopened() {
     );
 }
 
+/// Locks of a process go when it closes the file, by whatever handle. Without them an older SQLite that looks in takes
+/// itself for the last one, and takes the log away.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_store_that_was_reopened_has_its_locks() {
+    use std::os::unix::fs::MetadataExt as _;
+    let (_folder, path) = place();
+    let store = open(&path);
+    let file = format!(":{} ", path.metadata().unwrap().ino());
+    let locked = || {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        let process = format!(" {} ", std::process::id());
+        let ours = |line: &&str| line.contains(&process) && line.contains(&file);
+        locks.lines().filter(ours).count()
+    };
+    listed(&store, "a").await;
+    assert_eq!(locked(), 1);
+    store.reopen().await.unwrap();
+    assert_eq!(locked(), 1);
+}
+
 #[tokio::test]
 async fn one_file_has_one_sabir() {
     let (_folder, path) = place();

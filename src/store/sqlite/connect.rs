@@ -55,9 +55,7 @@ pub fn writer(config: &Config) -> Result<Connection, StoreError> {
             ),
         ));
     }
-    // Made here and not by SQLite, so that nobody else may read it; the log's files take over its permissions.
-    let made = private(OpenOptions::new().create(true).append(true)).open(path);
-    made.map_err(|error| refused(path, &error))?;
+    make(path).map_err(|error| refused(path, &error))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection =
         Connection::open_with_flags(path, flags).map_err(|error| refused(path, &error))?;
@@ -91,6 +89,18 @@ pub fn refused(path: &Path, reason: &impl ToString) -> StoreError {
         path: path.display().to_string(),
         reason: reason.to_string(),
     }
+}
+
+/// Makes the file here and not in SQLite, so that nobody else may read it; the log's files take over its permissions.
+///
+/// One that is there is not opened: closing it would take off the locks that this process's readers have on it.
+fn make(path: &Path) -> std::io::Result<()> {
+    if path.try_exists()? {
+        return Ok(());
+    }
+    private(OpenOptions::new().create(true).append(true))
+        .open(path)
+        .map(|_| ())
 }
 
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
