@@ -1,4 +1,4 @@
-//! Upstreams that fail: what a client of each dialect is told, and how often the upstream saw the message.
+//! Upstreams and stores that fail: what a client of each dialect is told, and how often the upstream saw the message.
 //!
 //! A proxy before the upstream breaks the exchange; the answer must have the dialect's own words for what happened, and
 //! may leave it open only where it is. An upstream that fails must take nobody else down.
@@ -11,6 +11,8 @@ mod clients;
 mod leaving;
 #[path = "faults/outage.rs"]
 mod outage;
+#[path = "faults/store.rs"]
+mod store;
 #[path = "faults/table.rs"]
 mod table;
 

@@ -4,20 +4,25 @@
 
 mod support;
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use support::authority::Authority;
 
 const SABIR: &str = env!("CARGO_BIN_EXE_sabir");
 
+/// Where a Sabir that was started writes its log, in its folder.
+const LOG: &str = "log";
+
 /// A Sabir that was started without a configuration, with what it printed.
 struct Started {
     child: Child,
     printed: Vec<String>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn start() -> Started {
@@ -27,7 +32,7 @@ fn start() -> Started {
         .env("SABIR__LISTEN__PUBLIC", "127.0.0.1:0")
         .env("SABIR__LISTEN__ADMIN", "127.0.0.1:0")
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(File::create(folder.path().join(LOG)).unwrap())
         .spawn()
         .unwrap();
     let mut printed = Vec::new();
@@ -42,7 +47,7 @@ fn start() -> Started {
     Started {
         child,
         printed,
-        _folder: folder,
+        folder,
     }
 }
 
@@ -147,6 +152,36 @@ fn what_is_printed_can_be_pasted() {
         "{socket}"
     );
     assert_eq!(started.stop(), Some(0), "asked to stop, it ends well");
+}
+
+/// Once, and not each second.
+#[test]
+fn a_store_whose_file_is_deleted_is_told_to_the_operator() {
+    let started = start();
+    let (admin, log) = (
+        started.address("operator: http://"),
+        started.folder.path().join(LOG),
+    );
+    std::fs::remove_file(started.folder.path().join("sabir.db")).unwrap();
+    let told = || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        log.lines()
+            .filter(|line| line.contains(" ERROR "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let since = Instant::now();
+    while told().is_empty() {
+        assert!(since.elapsed() < Duration::from_secs(60), "nothing is told");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    let told = told();
+    let words =
+        "the store has failed and takes nothing why=sabir.db was deleted, moved or replaced";
+    assert!(told.len() == 1 && told[0].contains(words), "{told:?}");
+    assert!(get(&admin, "/readyz").contains("sabir.db was deleted"));
+    assert_eq!(started.stop(), Some(0));
 }
 
 #[test]

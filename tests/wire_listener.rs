@@ -20,6 +20,7 @@ use sabir::ingress::listener::{
     Body, BodyError, Client, Config, Handler, Refusal, Switched, bind, bind_each, serve,
 };
 use sabir::metrics::Metrics;
+use sabir::store::Health;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
@@ -907,7 +908,10 @@ fn the_operators_door() {
         |_| {},
         move || Admin {
             ready: is_ready,
-            store_healthy: Arc::new(move || is_healthy.load(Ordering::SeqCst)),
+            store: Arc::new(move || match is_healthy.load(Ordering::SeqCst) {
+                true => Health::Ok,
+                false => Health::Faulted("it lies upside down".into()),
+            }),
             configuration: Arc::new(|| "configuration: as it was\n".into()),
             metrics,
             graphiql: Graphiql {
@@ -927,7 +931,7 @@ fn the_operators_door() {
     ready.store(true, Ordering::SeqCst);
     assert!(get("/readyz").starts_with("HTTP/1.1 200 "));
     healthy.store(false, Ordering::SeqCst);
-    assert!(get("/readyz").contains("store is faulted"));
+    assert!(get("/readyz").contains("store is faulted: it lies upside down\n"));
     assert!(get("/metrics").contains("\nsabir_requests_total{"));
     let unknown = get("/what");
     assert!(

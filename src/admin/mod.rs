@@ -15,6 +15,7 @@ use http_body_util::Full;
 
 use crate::ingress::listener::{Body, Client, Handler};
 use crate::metrics::Metrics;
+use crate::store::Health;
 use graphiql::Graphiql;
 
 const PATHS: &str = "There are /healthz (alive), /readyz (taking traffic), /status (in words), /metrics (Prometheus text) and /graphiql (a page to write GraphQL in).\n";
@@ -24,7 +25,7 @@ pub struct Admin<H> {
     /// False until everything runs, and again as soon as the process is asked to stop.
     pub ready: Arc<AtomicBool>,
     /// Can the store still accept?
-    pub store_healthy: Arc<dyn Fn() -> bool + Send + Sync>,
+    pub store: Arc<dyn Fn() -> Health + Send + Sync>,
     /// What there is to say of the configuration in force, and of one that could not be taken.
     pub configuration: Arc<dyn Fn() -> String + Send + Sync>,
     pub metrics: Arc<Metrics>,
@@ -64,20 +65,21 @@ impl<H> Admin<H> {
     }
 
     fn status(&self) -> Response<Full<Bytes>> {
-        let ready = self.unready().unwrap_or("ready");
+        let ready = self.unready().unwrap_or("ready".into());
         text(
             StatusCode::OK,
             format!("{ready}\n{}", (self.configuration)()),
         )
     }
 
-    fn unready(&self) -> Option<&'static str> {
+    fn unready(&self) -> Option<String> {
         if !self.ready.load(Ordering::Acquire) {
-            Some("starting or stopping")
-        } else if !(self.store_healthy)() {
-            Some("the store is faulted")
-        } else {
-            None
+            return Some("starting or stopping".into());
+        }
+        match (self.store)() {
+            Health::Ok => None,
+            Health::Faulted(why) => Some(format!("the store is faulted: {why}")),
+            Health::Closed => Some("the store is closed".into()),
         }
     }
 }

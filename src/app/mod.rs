@@ -34,7 +34,6 @@ use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::ingress::listener;
 use crate::log::Log;
-use crate::store::Health;
 use crate::tls::server::Certificates;
 use build::{Lasting, Snapshot};
 use reload::Reloads;
@@ -152,7 +151,7 @@ impl Running {
             let current = clients.clone();
             Ok(Rc::new(Admin {
                 ready,
-                store_healthy: Arc::new(move || store.health() == Health::Ok),
+                store: Arc::new(move || store.health()),
                 configuration: Arc::new(move || reloads.words()),
                 metrics,
                 graphiql: Graphiql {

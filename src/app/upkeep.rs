@@ -22,14 +22,21 @@ const SWEEP: Duration = Duration::from_secs(600);
 /// Looks after the store and the sessions for as long as it is polled.
 pub async fn upkeep(store: Arc<dyn Store>, sessions: Arc<Sessions>) {
     let mut swept: Option<Instant> = None;
+    let mut told = String::new();
     loop {
         sleep(LOOK).await;
         match store.health() {
             Health::Closed => return,
-            Health::Faulted(why) => match store.reopen().await {
-                Ok(()) => warn!(%why, "the store had failed; it is opened again and whole"),
-                Err(error) => error!(%why, %error, "the store has failed and cannot be opened"),
-            },
+            Health::Faulted(why) => {
+                tell(&mut told, why);
+                match store.reopen().await {
+                    Ok(()) => {
+                        warn!("the store had failed; it is opened again and whole");
+                        told.clear();
+                    }
+                    Err(error) => tell(&mut told, error.to_string()),
+                }
+            }
             Health::Ok if swept.is_none_or(|swept| swept.elapsed() >= SWEEP) => {
                 swept = Some(Instant::now());
                 match sessions.purge(arrival::now()).await {
@@ -43,5 +50,13 @@ pub async fn upkeep(store: Arc<dyn Store>, sessions: Arc<Sessions>) {
             }
             Health::Ok => {}
         }
+    }
+}
+
+/// Why the store takes nothing is said once, and not every second.
+fn tell(told: &mut String, why: String) {
+    if *told != why {
+        error!(%why, "the store has failed and takes nothing");
+        *told = why;
     }
 }

@@ -212,6 +212,11 @@ pub enum StoreError {
     /// The change was not made. The store goes on when there is room again.
     #[error("the disk is full")]
     Full,
+    /// What is written from now on would be gone after a restart.
+    #[error(
+        "{path} was deleted, moved or replaced while it was open; put it back, or restart Sabir to go on with what is there"
+    )]
+    Displaced { path: String },
     #[error("reading or writing the data failed: {0}")]
     Medium(String),
     /// This call alone failed.

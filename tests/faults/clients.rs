@@ -32,7 +32,7 @@ const ALICE: &str = "Authorization: Bearer token-of-alice";
 const PROGRAM: &str = "name=test&ownerid=tiQhtH5R88";
 
 const GLIMESH: [(u16, &str); 6] = [
-    (200, r#"{"data":{"createChatMessage":{"message":"hello"}}}"#),
+    (200, r#"{"data":{"createChatMessage":{"message":"*"#),
     (503, r#""Service Unavailable""#),
     (504, r#""Gateway Timeout""#),
     (

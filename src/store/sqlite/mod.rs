@@ -7,6 +7,7 @@
 mod calls;
 mod channels;
 mod connect;
+mod files;
 mod ids;
 mod lists;
 mod marks;
@@ -18,7 +19,7 @@ mod sessions;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Answer, Health, StoreError};
 use crate::metrics::StoreMeter;
+use files::Files;
 
 /// How the engine is opened.
 #[derive(Clone, Debug)]
@@ -85,7 +87,10 @@ struct Worker {
 }
 
 /// What every thread may see and change: is the store well?
-struct State(Mutex<Health>);
+struct State {
+    health: Mutex<Health>,
+    files: Files,
+}
 
 impl Sqlite {
     /// Opens the database, making it or bringing it up to date first. Blocks.
@@ -96,7 +101,10 @@ impl Sqlite {
         let lock = connect::lock(&config.path)?;
         let connection = connect::writer(&config)?;
         sessions::lose_open_claims(&connection)?;
-        let state = Arc::new(State(Mutex::new(Health::Ok)));
+        let state = Arc::new(State {
+            health: Mutex::new(Health::Ok),
+            files: Files::opened(&config.path)?,
+        });
         let (writer, orders) = mpsc::channel(config.queue.max(1));
         let (reader, queries) = mpsc::channel(config.queue.max(1));
         let queries = Arc::new(Mutex::new(queries));
@@ -200,7 +208,6 @@ impl Sqlite {
         if let Some(writer) = writer {
             writer.end().await;
         }
-        self.state.close();
         outcome
     }
 }
@@ -227,20 +234,32 @@ fn worker(config: &Config, run: impl FnOnce() + Send + 'static) -> Result<Worker
 }
 
 impl State {
-    fn health(&self) -> Health {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    fn lock(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn health(&self) -> Health {
+        let _ = self.look();
+        self.lock().clone()
+    }
+
+    /// What is closed stays so.
     fn set(&self, health: Health) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = health;
+        let mut now = self.lock();
+        if *now != Health::Closed {
+            *now = health;
+        }
+    }
+
+    /// Lets a change pass only while the store is well, and will be found where it was opened.
+    fn look(&self) -> Result<(), StoreError> {
+        self.check()?;
+        self.files.in_place().inspect_err(|error| self.note(error))
     }
 
     /// Lets a call pass only while the store is well.
     fn check(&self) -> Result<(), StoreError> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.lock() {
             Health::Ok => Ok(()),
             Health::Faulted(reason) => Err(StoreError::Faulted(reason.clone())),
             Health::Closed => Err(StoreError::Closed),
@@ -249,13 +268,12 @@ impl State {
 
     /// Stops the store if the error means that the data can no longer be trusted.
     fn note(&self, error: &StoreError) {
-        if matches!(error, StoreError::Commit(_) | StoreError::Medium(_)) {
+        if matches!(
+            error,
+            StoreError::Commit(_) | StoreError::Medium(_) | StoreError::Displaced { .. }
+        ) {
             self.set(Health::Faulted(error.to_string()));
         }
-    }
-
-    fn close(&self) {
-        self.set(Health::Closed);
     }
 }
 

@@ -100,6 +100,8 @@ pub fn run(mut writer: Writer) {
                 let _ = reply.send(writer.reopen());
             }
             Order::Close(reply) => {
+                // Said first: the log's file goes with the last connection, and is not missed then.
+                writer.state.set(Health::Closed);
                 let emptied = writer
                     .connection
                     .take()
@@ -133,7 +135,7 @@ impl Writer {
     /// Commits a group that begins with `first`, and answers it.
     fn serve(&mut self, first: Box<dyn Work>) {
         let mut group = vec![first];
-        let committed = self.state.check().and_then(|()| self.commit(&mut group));
+        let committed = self.state.look().and_then(|()| self.commit(&mut group));
         if let Err(error) = &committed {
             self.state.note(error);
         }
@@ -203,26 +205,26 @@ impl Writer {
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
+        let opened = self.open_anew();
+        self.state.set(match &opened {
+            Ok(()) => Health::Ok,
+            Err(error) => Health::Faulted(error.to_string()),
+        });
+        opened
+    }
+
+    fn open_anew(&mut self) -> Result<(), StoreError> {
+        // Other files are not gone over to: what is remembered of these, here and by the readers, would be wrong of them.
+        self.state.files.in_place()?;
         self.state
             .set(Health::Faulted("it is being reopened".into()));
         // The old connection goes first: its memory of what is on disk is what cannot be trusted.
         drop(self.connection.take());
-        let opened = connect::writer(&self.config).and_then(|connection| {
-            empty_log(&connection)?;
-            check(&connection)?;
-            Ok(connection)
-        });
-        match opened {
-            Ok(connection) => {
-                self.connection = Some(connection);
-                self.state.set(Health::Ok);
-                Ok(())
-            }
-            Err(error) => {
-                self.state.set(Health::Faulted(error.to_string()));
-                Err(error)
-            }
-        }
+        let connection = connect::writer(&self.config)?;
+        empty_log(&connection)?;
+        check(&connection)?;
+        self.connection = Some(connection);
+        Ok(())
     }
 }
 
