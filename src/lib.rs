@@ -10,6 +10,7 @@ pub mod diagnose;
 
 pub mod admin;
 pub mod alarm;
+pub mod batch;
 pub mod ingress;
 pub mod tls;
 

@@ -14,6 +14,7 @@ use support::words::{holds, wire_words};
 /// What each stage of the journey may import: stages, or `*::Config` for the `Config` of any stage.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("alarm", &[]),
+    ("batch", &[]),
     ("diagnose", &[]),
     ("tls", &[]),
     ("model", &[]),
@@ -23,14 +24,19 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("route", &["model"]),
     ("store", &["model", "metrics"]),
     ("auth", &["model", "store"]),
-    ("relay", &["model", "dialect", "store", "metrics", "alarm"]),
+    (
+        "relay",
+        &["model", "dialect", "store", "metrics", "alarm", "batch"],
+    ),
     ("outbox", &["model", "store", "relay", "metrics"]),
     ("mirror", &["model", "store", "relay", "metrics"]),
     ("migrate", &["model", "store", "relay", "metrics"]),
     ("gateway", &["model", "auth", "route", "relay", "metrics"]),
     (
         "ingress",
-        &["model", "dialect", "gateway", "metrics", "log", "alarm"],
+        &[
+            "model", "dialect", "gateway", "metrics", "log", "alarm", "batch",
+        ],
     ),
     (
         "admin",

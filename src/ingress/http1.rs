@@ -34,6 +34,7 @@ use super::floor::Seat;
 use super::listener::{Client, Handler};
 use super::vitals::Phase;
 use crate::alarm::Alarm;
+use crate::batch;
 use head::{Head, Length, Misread};
 use reply::{Manner, Reply};
 pub(super) use socket::Socket;
@@ -176,6 +177,7 @@ impl<H: Handler> Conversation<'_, H> {
     async fn send(&self, response: Response<Full<Bytes>>, manner: Manner) -> io::Result<()> {
         let (spare, now) = (&self.seat.floor.spare, Instant::now());
         let mut reply = Reply::new(response, manner, &spare.date(now), spare.outbox());
+        batch::behind_the_ready().await;
         self.with_wire(|wire, cx| wire.poll_send(cx, &mut reply))
             .await?;
         spare.outbox_back(reply.into_room());
