@@ -2,6 +2,8 @@
 
 mod support;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use support::running::{Answer, Sabir};
 
 const CONFIG: &str = r#"
@@ -278,6 +280,46 @@ fn every_refusal() {
     let stolen = sabir.post_form(PATH, &fields);
     assert_eq!((stolen.status, stolen.body.as_str()), (400, INVALID));
     renewed(&sabir, &next);
+}
+
+/// Libraries for OAuth send who the program is in the header, by default or always.
+#[test]
+fn a_program_may_say_who_it_is_in_the_header() {
+    let sabir = Sabir::start(CONFIG);
+    let token = |credentials: &str, body: &str| {
+        let encoded = STANDARD.encode(credentials);
+        let headers = [
+            ("Authorization", &*format!("Basic {encoded}")),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+        ];
+        sabir.ask("POST", PATH, &headers, body)
+    };
+    let ours = "grant_type=client_credentials&scope=chat";
+    let answer = token("3f1c:s3cr3t", ours);
+    let access_token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(who(&sabir, &access_token), "Mytho");
+    let renewed = token(
+        "3f1c:s3cr3t",
+        "grant_type=refresh_token&refresh_token=old-refresh",
+    );
+    assert_eq!(renewed.status, 200, "{}", renewed.body);
+    for wrong in ["3f1c:wrong", "3f1c:s3cr3t:", "zz:s3cr3t", "3f1c:"] {
+        let refused = token(wrong, ours);
+        assert_eq!(
+            (refused.status, refused.body.contains("access_token")),
+            (401, false),
+            "{wrong}"
+        );
+    }
+    // Elsewhere it proves nothing, in Glimesh too.
+    let basic = format!("Basic {}", STANDARD.encode("3f1c:s3cr3t"));
+    let asked = sabir.ask(
+        "POST",
+        "/api/graph",
+        &[("Authorization", &basic)],
+        "{ channels { count } }",
+    );
+    assert_eq!(asked.status, 401);
 }
 
 /// The first programs had ids of 64 hexadecimal digits; later each got a short one, and both were served.

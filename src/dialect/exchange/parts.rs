@@ -2,8 +2,12 @@
 //!
 //! An exchange, `[every]` and `[[auth]]` all have them; a client writes them together.
 
-use http::header::InvalidHeaderValue;
-use http::{HeaderName, HeaderValue};
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, InvalidHeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Role;
 use crate::dialect::fields;
@@ -90,7 +94,12 @@ pub struct Header {
     pub template: Template,
     /// The value, where it is always the same.
     pub fixed: Option<HeaderValue>,
+    /// The text stands in it as RFC 7617 has it, behind the scheme and in base64.
+    basic: bool,
 }
+
+/// What stands before the base64; a scheme's name may be in any case.
+const BASIC: &str = "Basic ";
 
 impl Header {
     pub fn new(name: HeaderName, template: Template) -> Header {
@@ -102,6 +111,37 @@ impl Header {
             name,
             template,
             fixed,
+            basic: false,
+        }
+    }
+
+    /// Credentials of the scheme Basic, with the text that is within them.
+    pub fn basic(template: Template) -> Header {
+        Header {
+            name: AUTHORIZATION,
+            template,
+            fixed: None,
+            basic: true,
+        }
+    }
+
+    /// The text that its template reads; nothing where it is not there, or is none.
+    pub fn text<'h>(&self, headers: &'h HeaderMap) -> Option<Cow<'h, str>> {
+        let value = headers.get(&self.name)?.to_str().ok()?;
+        if !self.basic {
+            return Some(value.into());
+        }
+        let (scheme, encoded) = value.split_at_checked(BASIC.len())?;
+        let decoded = STANDARD.decode(encoded.trim_ascii()).ok()?;
+        let text = String::from_utf8(decoded).ok()?;
+        scheme.eq_ignore_ascii_case(BASIC).then(|| text.into())
+    }
+
+    /// What its template wrote, as it stands on the wire.
+    fn spelt<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.basic {
+            true => format!("{BASIC}{}", STANDARD.encode(text)).into(),
+            false => text.into(),
         }
     }
 
@@ -117,7 +157,7 @@ impl Header {
         }
         writer
             .with_text(&self.template, scope, |text, _| {
-                fields::add(lines, &self.name, text.as_bytes())
+                fields::add(lines, &self.name, self.spelt(text).as_bytes())
             })
             .unwrap_or(true)
     }
@@ -131,7 +171,9 @@ impl Header {
         if let Some(fixed) = &self.fixed {
             return Some(Ok(fixed.clone()));
         }
-        writer.with_text(&self.template, scope, |text, _| HeaderValue::from_str(text))
+        writer.with_text(&self.template, scope, |text, _| {
+            HeaderValue::from_str(&self.spelt(text))
+        })
     }
 }
 

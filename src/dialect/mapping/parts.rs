@@ -2,7 +2,7 @@
 //!
 //! Exchanges, `[every]` and `[[auth]]` have the same parts and are read by the same lines.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, Method};
 
 use super::Loader;
@@ -21,7 +21,7 @@ impl Loader<'_> {
             query: self.pairs(table.get("query"), names),
             form: self.pairs(table.get("form"), names),
             json: table.get("json").map(|value| self.template(value, names)),
-            header: self.headers(table.get("header"), names),
+            header: self.request_headers(table, names),
             params: self.pairs(table.get("params"), names),
             form_json: self.in_member(table.get("form_json"), names),
             params_json: self.in_member(table.get("params_json"), names),
@@ -79,6 +79,20 @@ impl Loader<'_> {
             );
         }
         Some((name.into(), self.template(template, names)))
+    }
+
+    /// The headers by their names, and the one that has a place of its own because of what it is written in.
+    fn request_headers(&mut self, table: &mut Table<'_, '_>, names: &Names) -> Vec<Header> {
+        let mut headers = self.headers(table.get("header"), names);
+        if let Some(value) = table.get("basic") {
+            if headers.iter().any(|known| known.name == AUTHORIZATION) {
+                let message = "the header `Authorization` stands here twice";
+                let help = "keep either `basic` or the line in `header`";
+                self.problems.at(value.span(), message, help);
+            }
+            headers.push(Header::basic(self.template(value, names)));
+        }
+        headers
     }
 
     pub fn headers(&mut self, value: Option<&Value<'_>>, names: &Names) -> Vec<Header> {

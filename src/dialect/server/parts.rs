@@ -57,13 +57,11 @@ impl Dialect {
                     let params = parsed.params();
                     holds(params.first, name) || holds(params.then, name)
                 })
-                && parts.header.iter().all(|Header { name, template, .. }| {
-                    let text = incoming
-                        .headers
-                        .get(name)
-                        .and_then(|value| value.to_str().ok());
-                    let leaf = text.map(Leaf::text);
-                    matches(template, leaf.as_ref().map(Field::leaf), Fit::Constants)
+                && parts.header.iter().all(|header| {
+                    let text = header.text(incoming.headers);
+                    let leaf = text.as_deref().map(Leaf::text);
+                    let field = leaf.as_ref().map(Field::leaf);
+                    matches(&header.template, field, Fit::Constants)
                 })
         })
     }
@@ -132,18 +130,15 @@ pub(super) fn read_headers(
     headers: &HeaderMap,
     target: &mut Target<'_>,
 ) -> Result<(), Miss> {
-    parts
-        .header
-        .iter()
-        .try_for_each(|Header { name, template, .. }| {
-            let text = headers.get(name).and_then(|value| value.to_str().ok());
-            reader
-                .place(template, text, target)
-                .map_err(|miss| match miss {
-                    Miss::Blank(_) => Miss::Blank(name.to_string()),
-                    Miss::IllTyped(_) => Miss::IllTyped(name.to_string()),
-                })
-        })
+    parts.header.iter().try_for_each(|header| {
+        let text = header.text(headers);
+        reader
+            .place(&header.template, text.as_deref(), target)
+            .map_err(|miss| match miss {
+                Miss::Blank(_) => Miss::Blank(header.name.to_string()),
+                Miss::IllTyped(_) => Miss::IllTyped(header.name.to_string()),
+            })
+    })
 }
 
 pub(super) fn read_parts(
