@@ -2,7 +2,7 @@
 //! them, and it may not matter how the bytes were cut. Shared with the test that replays the corpus.
 
 use sabir::ingress::http1::framing::Found;
-use sabir::ingress::http1::head::{Head, Length, read};
+use sabir::ingress::http1::head::{Head, Length, begins, read};
 use sabir::ingress::http1::inbox::Inbox;
 
 const MOST_BYTES: usize = 16 << 10;
@@ -36,7 +36,7 @@ fn told(data: &[u8], size: usize) -> Told {
                     inbox.bytes.extend_from_slice(piece);
                     continue;
                 }
-                None => break "end".into(),
+                None => break format!("end: {:?}", begins(&inbox.bytes, MOST_FIELDS)),
             },
             Err(misread) => break format!("{misread:?}"),
         };

@@ -183,8 +183,8 @@ fn judge(name: &str, ours: &Seen, theirs: &Seen) -> Result<(), String> {
         // hyper hangs up on some without a word.
         "refused" => ours.read == theirs.read && ours.refused,
         "stricter" => prefix && ours.refused && ours.read.len() < theirs.read.len(),
-        // Ours may be stricter here, and hangs up on a head that breaks off, malformed or not.
-        "changed" => prefix,
+        // Ours may be stricter here; what hyper refuses in words, ours does too.
+        "changed" => prefix && (ours.refused || !theirs.refused),
         kind => panic!("{kind} is no kind of input"),
     };
     match fits {

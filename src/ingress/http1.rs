@@ -101,7 +101,11 @@ impl<H: Handler> Conversation<'_, H> {
         let head = match self.with_wire(|wire, cx| wire.poll_head(cx, most)).await? {
             Came::Head(head) => head::read(&head, terms.headers),
             Came::Misread(misread) => Err(misread),
-            Came::End => return Ok(false),
+            Came::End(rest) if rest.is_empty() => return Ok(false),
+            Came::End(rest) => match head::begins(&rest, terms.headers) {
+                Ok(()) => return Ok(false),
+                Err(misread) => Err(misread),
+            },
         };
         self.seat.vitals.begin();
         let _aside = match self.seat.vitals.further() {

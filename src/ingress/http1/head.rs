@@ -94,7 +94,7 @@ pub fn read(head: &Bytes, most_fields: usize) -> Result<Head, Misread> {
     let mut parsed = httparse::Request::new(&mut []);
     match parsed.parse_with_uninit_headers(head, fields) {
         Ok(Status::Complete(end)) if end == head.len() => {}
-        Err(httparse::Error::TooManyHeaders) => return Err(Misread::TooLarge),
+        Err(error) => return Err(misread(error)),
         _ => return Err(Misread::Malformed),
     }
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
@@ -110,6 +110,21 @@ pub fn read(head: &Bytes, most_fields: usize) -> Result<Head, Misread> {
     };
     *request.headers_mut() = read_fields(head, parsed.headers)?;
     finish(request)
+}
+
+/// Could this have become a head, had it not broken off? Who half-closed in the midst of one has nothing to be told; who
+/// sent what is none is told so.
+pub fn begins(bytes: &[u8], most_fields: usize) -> Result<(), Misread> {
+    let mut fields = vec![httparse::EMPTY_HEADER; most_fields];
+    let parsed = httparse::Request::new(&mut fields).parse(bytes);
+    parsed.map(|_| ()).map_err(misread)
+}
+
+fn misread(error: httparse::Error) -> Misread {
+    match error {
+        httparse::Error::TooManyHeaders => Misread::TooLarge,
+        _ => Misread::Malformed,
+    }
 }
 
 fn read_target(head: &Bytes, target: &str, method: &Method) -> Result<Uri, Misread> {

@@ -42,8 +42,8 @@ pub struct Wire {
 pub enum Came {
     Head(Bytes),
     Misread(Misread),
-    /// The client has no more to say.
-    End,
+    /// The client has no more to say; this much of a head it had.
+    End(Bytes),
 }
 
 impl Wire {
@@ -69,7 +69,8 @@ impl Wire {
                 self.vitals.enter(Phase::Head);
             }
             if ready!(self.poll_fill(cx))? == 0 {
-                return Poll::Ready(Ok(Came::End));
+                let rest = std::mem::take(&mut self.inbox.bytes);
+                return Poll::Ready(Ok(Came::End(rest.freeze())));
             }
         }
     }
