@@ -118,10 +118,10 @@ impl<'d> Case<'d> {
         let mut target = Target {
             this: self.command.slot_mut(),
             item: None,
-            arrival: &mut self.arrival,
-            app: &mut self.app,
-            credential: &mut self.credential,
-            fault: &mut fault,
+            arrival: Some(&mut self.arrival),
+            app: Some(&mut self.app),
+            credential: Some(&mut self.credential),
+            fault: Some(&mut fault),
         };
         for (source, given) in &exchange.given {
             let record = target.record(source.root).unwrap();
@@ -158,10 +158,10 @@ impl<'d> Case<'d> {
             let mut target = Target {
                 this: self.reply.slot_mut(),
                 item: None,
-                arrival: &mut arrival,
-                app: &mut app,
-                credential: &mut credential,
-                fault: &mut fault,
+                arrival: Some(&mut arrival),
+                app: Some(&mut app),
+                credential: Some(&mut credential),
+                fault: Some(&mut fault),
             };
             filler.template(template, Place::Whole, &mut target);
         }
@@ -405,10 +405,10 @@ impl Case<'_> {
             let mut target = Target {
                 this: &mut nothing,
                 item: None,
-                arrival: &mut arrival,
-                app: &mut app,
-                credential: &mut credential,
-                fault: &mut details,
+                arrival: Some(&mut arrival),
+                app: Some(&mut app),
+                credential: Some(&mut credential),
+                fault: Some(&mut details),
             };
             filler.template(template, Place::Whole, &mut target);
         }

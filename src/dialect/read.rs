@@ -13,7 +13,7 @@ pub use fit::{Field, Fields, Fit, anything_of, matches, members_match};
 use super::codec::Codec;
 use super::tape::{Kind, Leaf, Tape};
 use super::template::{
-    Absence, Derive, Member, Piece, Placeholder, Root, Shape, Source, Target, Template,
+    Absence, Derive, Member, Piece, Placeholder, Shape, Source, Target, Template,
 };
 use super::write::{MEDIUM_DATA, MEDIUM_URL};
 use crate::model::record::{Slot, Type, Value};
@@ -187,29 +187,15 @@ impl<'d> Reader<'d> {
                 }
                 continue;
             }
-            let Target {
-                this,
-                item: outer,
-                arrival,
-                app,
-                credential,
-                fault,
-            } = target;
-            let record: &mut dyn Slot = match (list.root, outer) {
-                (Root::Item, Some(outer)) => &mut **outer,
-                _ => &mut **this,
-            };
-            let Some(pushed) = record.push(&list.path) else {
+            let Some(inner) = target.within(list.root, |record| record.push(&list.path)) else {
                 return Ok(());
             };
+            let Target { this: pushed, .. } = inner;
             let mut nothing = crate::model::Done::default();
             let mut inner = Target {
                 this: &mut nothing,
                 item: Some(pushed),
-                arrival,
-                app,
-                credential,
-                fault,
+                ..inner
             };
             self.read(item, Some(element), &mut inner)
                 .map_err(|miss| miss.within(&format!("[{index}]")))?;
@@ -324,28 +310,9 @@ impl<'d> Reader<'d> {
         let Some(shape) = placeholder.shape.and_then(|shape| self.shapes.get(shape)) else {
             return Ok(());
         };
-        let Target {
-            this,
-            item,
-            arrival,
-            app,
-            credential,
-            fault,
-        } = target;
-        let outer: &mut dyn Slot = match (placeholder.source.root, item) {
-            (Root::Item, Some(item)) => &mut **item,
-            _ => &mut **this,
-        };
-        let Some(record) = outer.enter(&placeholder.source.path) else {
+        let (root, path) = (placeholder.source.root, &placeholder.source.path);
+        let Some(mut inner) = target.within(root, |record| record.enter(path)) else {
             return Ok(());
-        };
-        let mut inner = Target {
-            this: record,
-            item: None,
-            arrival,
-            app,
-            credential,
-            fault,
         };
         self.read(&shape.template, Some(field), &mut inner)?;
         self.derive(&shape.derive, &mut inner);

@@ -48,10 +48,10 @@ impl<'a> Draft<'a> {
         Target {
             this: self.command.slot_mut(),
             item: None,
-            arrival: &mut self.arrival,
-            app: self.app,
-            credential: self.credential,
-            fault: &mut self.details,
+            arrival: Some(&mut self.arrival),
+            app: Some(self.app),
+            credential: Some(self.credential),
+            fault: Some(&mut self.details),
         }
     }
 }
@@ -224,7 +224,7 @@ impl Dialect {
             certain &= auth.in_headers;
             let mut credential = Credential::default();
             let mut target = Target {
-                credential: &mut credential,
+                credential: Some(&mut credential),
                 ..draft.target()
             };
             let read = match parsed {

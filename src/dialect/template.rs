@@ -180,6 +180,7 @@ impl<'a> Scope<'a> {
         }
     }
 
+    #[inline]
     pub fn value(&self, source: &Source) -> Value<'a> {
         let path = &source.path;
         match source.root {
@@ -199,26 +200,58 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// Everything that a template may read into.
+/// Everything that a template may read into; what is not there is not asked for, and forgotten.
 pub struct Target<'a> {
     pub this: &'a mut dyn Slot,
     pub item: Option<&'a mut dyn Slot>,
-    pub arrival: &'a mut Arrival,
-    pub app: &'a mut App,
-    pub credential: &'a mut Credential,
-    pub fault: &'a mut Details,
+    pub arrival: Option<&'a mut Arrival>,
+    pub app: Option<&'a mut App>,
+    pub credential: Option<&'a mut Credential>,
+    pub fault: Option<&'a mut Details>,
 }
 
 impl<'a> Target<'a> {
+    /// A command, a reply or another record, and nothing that surrounds it.
+    pub fn new(this: &'a mut dyn Slot) -> Target<'a> {
+        Target {
+            this,
+            item: None,
+            arrival: None,
+            app: None,
+            credential: None,
+            fault: None,
+        }
+    }
+
+    /// The same around a record within the one at hand, or around an element of a list within it.
+    pub fn within<'b>(
+        &'b mut self,
+        root: Root,
+        enter: impl FnOnce(&'b mut dyn Slot) -> Option<&'b mut dyn Slot>,
+    ) -> Option<Target<'b>> {
+        let outer = match (root, &mut self.item) {
+            (Root::Item, Some(item)) => &mut **item,
+            _ => &mut *self.this,
+        };
+        Some(Target {
+            this: enter(outer)?,
+            item: None,
+            arrival: self.arrival.as_deref_mut(),
+            app: self.app.as_deref_mut(),
+            credential: self.credential.as_deref_mut(),
+            fault: self.fault.as_deref_mut(),
+        })
+    }
+
     /// The record that a source is a path of; `None` where reading forgets.
     pub fn record(&mut self, root: Root) -> Option<&mut dyn Slot> {
         Some(match root {
             Root::This => &mut *self.this,
             Root::Item => self.item.as_deref_mut()?,
-            Root::Arrival => self.arrival,
-            Root::App => self.app,
-            Root::Credential => self.credential,
-            Root::Fault => self.fault,
+            Root::Arrival => self.arrival.as_deref_mut()?,
+            Root::App => self.app.as_deref_mut()?,
+            Root::Credential => self.credential.as_deref_mut()?,
+            Root::Fault => self.fault.as_deref_mut()?,
             Root::Request | Root::Nobody => return None,
         })
     }

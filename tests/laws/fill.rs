@@ -11,7 +11,7 @@ use sabir::dialect::exchange::{Parts, Segment};
 use sabir::dialect::read::Reader;
 use sabir::dialect::template::*;
 use sabir::model::Done;
-use sabir::model::record::{Slot, Type, Value};
+use sabir::model::record::{Type, Value};
 
 use super::values::{Chance, Place, carries};
 
@@ -86,29 +86,15 @@ impl<'d> Filler<'d> {
             return;
         }
         for _ in 0..self.chance.count(0, 3) {
-            let Target {
-                this,
-                item: outer,
-                arrival,
-                app,
-                credential,
-                fault,
-            } = target;
-            let record: &mut dyn Slot = match (list.root, outer) {
-                (Root::Item, Some(outer)) => &mut **outer,
-                _ => &mut **this,
-            };
-            let Some(pushed) = record.push(&list.path) else {
+            let Some(inner) = target.within(list.root, |record| record.push(&list.path)) else {
                 return;
             };
+            let Target { this: pushed, .. } = inner;
             let mut nothing = Done::default();
             let mut inner = Target {
                 this: &mut nothing,
                 item: Some(pushed),
-                arrival,
-                app,
-                credential,
-                fault,
+                ..inner
             };
             self.template(item, Place::Whole, &mut inner);
         }
@@ -167,28 +153,10 @@ impl<'d> Filler<'d> {
 
     fn shaped(&mut self, placeholder: &'d Placeholder, target: &mut Target<'_>) {
         let shape = &self.dialect.shapes[placeholder.shape.unwrap()];
-        let Target {
-            this,
-            item,
-            arrival,
-            app,
-            credential,
-            fault,
-        } = target;
-        let outer: &mut dyn Slot = match (placeholder.source.root, item) {
-            (Root::Item, Some(item)) => &mut **item,
-            _ => &mut **this,
-        };
-        let Some(record) = outer.enter(&placeholder.source.path) else {
+        let source = &placeholder.source;
+        let Some(mut inner) = target.within(source.root, |record| record.enter(&source.path))
+        else {
             return;
-        };
-        let mut inner = Target {
-            this: record,
-            item: None,
-            arrival,
-            app,
-            credential,
-            fault,
         };
         self.template(&shape.template, Place::Whole, &mut inner);
         self.derive(&shape.derive, &mut inner);

@@ -12,10 +12,7 @@ use crate::dialect::exchange::*;
 use crate::dialect::read::{Field, Fit, Reader, anything_of, matches};
 use crate::dialect::tape::{Leaf, Tape};
 use crate::dialect::template::Target;
-use crate::model::record::Slot;
-use crate::model::{
-    App, Arrival, Command, Credential, Details, Fault, Kind, OneMessage, Outcome, Reply, Text,
-};
+use crate::model::{Command, Details, Fault, Kind, OneMessage, Outcome, Reply, Text};
 
 impl Dialect {
     /// Understands an upstream's complete reply to an exchange.
@@ -64,9 +61,8 @@ impl Dialect {
                     && anything_of(template, &self.shapes, found)
             })?;
         let mut reply = Reply::prefilled(call.command);
-        let mut spare = Spare::default();
         let mut reader = Reader::new(&self.shapes, false);
-        let _ = reader.read(template, field, &mut spare.target(reply.slot_mut()));
+        let _ = reader.read(template, field, &mut Target::new(reply.slot_mut()));
         self.turn(Some(call.command), &mut reply);
         if let Some(channel) = channel_of(call.command) {
             name_channel(&mut reply, channel);
@@ -106,12 +102,11 @@ impl Dialect {
             return by_status(status);
         };
         let mut details = Details::default();
-        let mut spare = Spare::default();
         let mut reader = Reader::new(&self.shapes, false);
         let mut nothing = crate::model::Done::default();
         let mut target = Target {
-            fault: &mut details,
-            ..spare.target(&mut nothing)
+            fault: Some(&mut details),
+            ..Target::new(&mut nothing)
         };
         for header in &form.header {
             let value = heard.fields.get(&header.name);
@@ -154,28 +149,6 @@ impl<'a> Body<'a> {
                 let at = self.json.get_or_init(read).as_ref()?.root()?;
                 Some(Field { at, textual: false })
             }
-        }
-    }
-}
-
-/// Records that a reply is read into and nobody asks for.
-#[derive(Default)]
-struct Spare {
-    arrival: Arrival,
-    app: App,
-    credential: Credential,
-    details: Details,
-}
-
-impl Spare {
-    fn target<'a>(&'a mut self, this: &'a mut dyn Slot) -> Target<'a> {
-        Target {
-            this,
-            item: None,
-            arrival: &mut self.arrival,
-            app: &mut self.app,
-            credential: &mut self.credential,
-            fault: &mut self.details,
         }
     }
 }

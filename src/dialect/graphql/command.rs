@@ -9,7 +9,7 @@ use super::run::{Context, Run};
 use crate::dialect::read::{Field, Miss, Reader};
 use crate::dialect::tape::{Kind as Found, Tape};
 use crate::dialect::template::Target;
-use crate::model::{App, Arrival, Command, Credential, Details, Fault, Kind, Window};
+use crate::model::{Command, Fault, Kind, Window};
 
 impl<'s> Run<'s> {
     /// The command that a field means.
@@ -29,20 +29,7 @@ impl<'s> Run<'s> {
         let tape = self.arguments(node);
         let root = tape.and_then(Tape::root);
         if let Some(template) = &entry.arguments {
-            let (mut arrival, mut app, mut credential, mut fault) = (
-                Arrival::default(),
-                App::default(),
-                Credential::default(),
-                Details::default(),
-            );
-            let mut target = Target {
-                this: command.slot_mut(),
-                item: None,
-                arrival: &mut arrival,
-                app: &mut app,
-                credential: &mut credential,
-                fault: &mut fault,
-            };
+            let mut target = Target::new(command.slot_mut());
             let field = root.map(|at| Field { at, textual: false });
             Reader::new(&self.dialect.shapes, true)
                 .read(template, field, &mut target)
