@@ -2,12 +2,16 @@
 //!
 //! `cargo bench --bench graphql`; the numbers that we keep stand in `docs/performance.md`. The documented mutation and
 //! query are asked in two ways: with a text that came before, as programs do, and with one that is new each time, as
-//! those do that paste a message into it. What they ask for is in memory. Rounds alternate, and medians count.
+//! those do that paste a message into it. What they ask for is in memory, and made shortly before it is asked for, as a
+//! reply is that has just been read. Rounds alternate, and medians count.
+//!
+//! `… --bench graphql -- query repeated 1000` answers one document so many times, for a tool that counts instructions.
 
 #[path = "../tests/support/double.rs"]
 mod double;
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use sabir::dialect::graphql::{Budget, Cache, Run, Service, Variables};
@@ -42,8 +46,9 @@ const QUERY: &str = r#"query {
 }
 "#;
 
-const ROUNDS: usize = 41;
-const TEXTS: usize = 400;
+const ROUNDS: usize = 801;
+/// Documents that are timed together: few, so that their outcomes are still in the processor's cache.
+const TEXTS: usize = 16;
 
 /// Answers a document, its commands' outcomes being these.
 fn answer(
@@ -70,22 +75,82 @@ fn answer(
     }
 }
 
-/// The outcomes of the documents' commands, last first.
-fn outcomes(operations: &[Operation]) -> Vec<Outcome> {
-    let commands = operations.iter().rev();
-    let one: Vec<Outcome> = commands
-        .map(|operation| double::outcome(&operation.command()))
-        .collect();
-    vec![one; TEXTS].concat()
+/// A documented text, and what it asks for.
+struct Document {
+    title: &'static str,
+    text: &'static str,
+    operations: &'static [Operation],
 }
 
-/// Nanoseconds of one document.
+/// New texts that were made.
+static MADE: AtomicUsize = AtomicUsize::new(0);
+
+const DOCUMENTS: [Document; 2] = [
+    Document {
+        title: "mutation",
+        text: MUTATION,
+        operations: &[Operation::Send],
+    },
+    Document {
+        title: "query",
+        text: QUERY,
+        operations: &[Operation::FindChannel, Operation::List],
+    },
+];
+
+impl Document {
+    fn repeated(&self) -> Vec<String> {
+        vec![self.text.to_owned(); TEXTS]
+    }
+
+    fn fresh(&self) -> Vec<String> {
+        let fresh = || {
+            let number = MADE.fetch_add(1, Ordering::Relaxed);
+            match self.text.contains("MESSAGE") {
+                true => self.text.replace("MESSAGE", &format!("MESSAGE {number}")),
+                false => format!("{}#{number}", self.text),
+            }
+        };
+        (0..TEXTS).map(|_| fresh()).collect()
+    }
+
+    /// The outcomes of the texts' commands, last first.
+    fn outcomes(&self) -> Vec<Outcome> {
+        let commands = self.operations.iter().rev();
+        let one: Vec<Outcome> = commands
+            .map(|operation| double::outcome(&operation.command()))
+            .collect();
+        vec![one; TEXTS].concat()
+    }
+}
+
+/// Answers texts of a document; nanoseconds of one.
+fn answered(
+    parts: (&Dialect, &Service),
+    cache: &Cache,
+    document: &Document,
+    texts: &[String],
+) -> f64 {
+    let mut ready = document.outcomes();
+    let time = timed(texts, |text| {
+        drop(black_box(answer(parts, cache, text, &mut ready)));
+    });
+    assert!(ready.is_empty(), "{} outcomes are left", ready.len());
+    time
+}
+
+/// Nanoseconds of one text.
 fn timed(texts: &[String], mut what: impl FnMut(&str)) -> f64 {
     let start = Instant::now();
     for text in texts {
         what(text);
     }
     start.elapsed().as_nanos() as f64 / texts.len() as f64
+}
+
+#[expect(clippy::disallowed_methods, reason = "it is what is measured")]
+fn parse(text: &str) {
+    drop(black_box(async_graphql_parser::parse_query(text)));
 }
 
 fn median(mut numbers: Vec<f64>) -> f64 {
@@ -99,7 +164,30 @@ fn main() {
         .find(|(name, ..)| *name == "glimesh")
         .unwrap();
     let dialect = builtin::compile(name, source, *schema).unwrap();
-    let service = &dialect.services[0];
+    let parts = (&dialect, &dialect.services[0]);
+    let asked: Vec<String> = std::env::args().filter(|word| word != "--bench").collect();
+    match &asked[1..] {
+        [title, turn, times] => count(parts, title, turn, times.parse().unwrap()),
+        _ => compare(parts),
+    }
+}
+
+/// Does one thing again and again.
+fn count(parts: (&Dialect, &Service), title: &str, turn: &str, times: usize) {
+    let cache = Cache::default();
+    let document = DOCUMENTS.into_iter().find(|known| known.title == title);
+    let document = document.expect("mutation or query");
+    for _ in 0..times.div_ceil(TEXTS) {
+        match turn {
+            "parser" => timed(&document.fresh(), parse),
+            "new" => answered(parts, &cache, &document, &document.fresh()),
+            "repeated" => answered(parts, &cache, &document, &document.repeated()),
+            _ => panic!("parser, new or repeated"),
+        };
+    }
+}
+
+fn compare(parts: (&Dialect, &Service)) {
     println!(
         "{:<10} {:>12} {:>12} {:>8} {:>12} {:>8}",
         "document", "parser ns", "new ns", "ratio", "repeated ns", "ratio"
@@ -108,46 +196,19 @@ fn main() {
         "{:<10} {:>12} {:>12} {:>8} {:>12}",
         "(aim)", "", "", "1.30", "2000"
     );
-    let mut number = 0;
-    let query = [Operation::FindChannel, Operation::List];
-    let documents = [
-        ("mutation", MUTATION, &[Operation::Send][..]),
-        ("query", QUERY, &query[..]),
-    ];
-    for (title, document, operations) in documents {
+    for document in DOCUMENTS {
         let cache = Cache::default();
-        let same = vec![document.to_owned(); TEXTS];
         let (mut parser, mut new, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let texts: Vec<String> = (0..TEXTS)
-                .map(|_| {
-                    number += 1;
-                    match document.contains("MESSAGE") {
-                        true => document.replace("MESSAGE", &format!("MESSAGE {number}")),
-                        false => format!("{document}#{number}"),
-                    }
-                })
-                .collect();
-            #[expect(clippy::disallowed_methods, reason = "it is what is measured")]
-            parser.push(timed(&texts, |text| {
-                drop(black_box(async_graphql_parser::parse_query(text)));
-            }));
-            for (texts, times) in [(&texts, &mut new), (&same, &mut repeated)] {
-                let mut ready = outcomes(operations);
-                times.push(timed(texts, |text| {
-                    drop(black_box(answer(
-                        (&dialect, service),
-                        &cache,
-                        text,
-                        &mut ready,
-                    )));
-                }));
-                assert!(ready.is_empty(), "{} outcomes are left", ready.len());
-            }
+            let texts = document.fresh();
+            parser.push(timed(&texts, parse));
+            new.push(answered(parts, &cache, &document, &texts));
+            repeated.push(answered(parts, &cache, &document, &document.repeated()));
         }
         let (parser, new, repeated) = (median(parser), median(new), median(repeated));
         println!(
-            "{title:<10} {parser:>12.0} {new:>12.0} {:>8.2} {repeated:>12.0} {:>8.2}",
+            "{:<10} {parser:>12.0} {new:>12.0} {:>8.2} {repeated:>12.0} {:>8.2}",
+            document.title,
             new / parser,
             repeated / parser
         );
