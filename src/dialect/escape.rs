@@ -16,6 +16,7 @@ pub enum Style {
 
 /// Writes the text as a JSON string, quotes included.
 pub fn json_text(text: &str, style: Style, out: &mut Vec<u8>) {
+    out.reserve(text.len() + 2);
     out.push(b'"');
     match style {
         Style::Plain => in_runs(text, out, plain, |text, out| {
@@ -46,9 +47,6 @@ fn php(byte: u8) -> bool {
     plain(byte) && byte < 0x80 && byte != b'/'
 }
 
-/// Bytes that are looked at together.
-const PIECE: usize = 16;
-
 /// Copies what stands for itself in runs, and has what stands between escaped.
 fn in_runs(
     mut text: &str,
@@ -57,18 +55,39 @@ fn in_runs(
     escape: impl Fn(&str, &mut Vec<u8>),
 ) {
     while !text.is_empty() {
-        // Without a branch for each byte, a piece is compared as a whole; mostly nothing in it needs more.
-        let whole = |piece: &&[u8]| piece.iter().fold(true, |all, byte| all & itself(*byte));
-        let bytes = text.as_bytes();
-        let whole = bytes.chunks_exact(PIECE).take_while(whole).count() * PIECE;
-        let rest = &bytes[whole..];
-        let run = rest.iter().position(|byte| !itself(*byte));
-        let (run, behind) = text.split_at(whole + run.unwrap_or(rest.len()));
+        let (run, behind) = text.split_at(run(text.as_bytes(), &itself));
         out.extend_from_slice(run.as_bytes());
+        if behind.is_empty() {
+            return;
+        }
         let others = behind.bytes().position(&itself);
         let (others, behind) = behind.split_at(others.unwrap_or(behind.len()));
         escape(others, out);
         text = behind;
+    }
+}
+
+/// How many bytes from the first one stand for themselves. Without a branch for each byte, a piece is compared as a
+/// whole; mostly nothing in it needs more.
+fn run(bytes: &[u8], itself: &impl Fn(u8) -> bool) -> usize {
+    let whole = match bytes.len() {
+        16.. => pieces::<16>(bytes, itself),
+        8.. => pieces::<8>(bytes, itself),
+        4.. => pieces::<4>(bytes, itself),
+        _ => 0,
+    };
+    let rest = bytes[whole..].iter().position(|byte| !itself(*byte));
+    rest.map_or(bytes.len(), |rest| whole + rest)
+}
+
+/// The same by whole pieces of this length; the last one may overlap the one before it.
+fn pieces<const LENGTH: usize>(bytes: &[u8], itself: &impl Fn(u8) -> bool) -> usize {
+    let whole = |piece: &[u8; LENGTH]| piece.iter().fold(true, |all, byte| all & itself(*byte));
+    let (chunks, _) = bytes.as_chunks::<LENGTH>();
+    let count = chunks.iter().take_while(|piece| whole(piece)).count();
+    match bytes.last_chunk() {
+        Some(last) if count == chunks.len() && whole(last) => bytes.len(),
+        _ => count * LENGTH,
     }
 }
 
