@@ -34,10 +34,11 @@ pub struct Cache {
     hasher: RandomState,
 }
 
-/// A document at a door, with the operation that is meant.
+/// A document at a service, with the operation that is meant.
 #[derive(PartialEq, Eq, Hash)]
 struct Key {
-    door: usize,
+    /// The service's address: two dialects' doors may have one number, and a service stays where it is.
+    service: usize,
     text: Box<str>,
     name: Box<str>,
 }
@@ -45,14 +46,14 @@ struct Key {
 /// The same, borrowed; it hashes alike because its fields do.
 #[derive(Hash)]
 struct Wanted<'a> {
-    door: usize,
+    service: usize,
     text: &'a str,
     name: &'a str,
 }
 
 impl Equivalent<Key> for Wanted<'_> {
     fn equivalent(&self, key: &Key) -> bool {
-        self.door == key.door && *self.text == *key.text && *self.name == *key.name
+        self.service == key.service && *self.text == *key.text && *self.name == *key.name
     }
 }
 
@@ -101,15 +102,18 @@ impl Cache {
         if text.len().max(name.len()) > MAX_TEXT {
             return Plan::new(service, text, name, variables, post).map(Rc::new);
         }
-        let door = service.door;
-        let wanted = Wanted { door, text, name };
+        let wanted = Wanted {
+            service: std::ptr::from_ref(service).addr(),
+            text,
+            name,
+        };
         if let Some(plan) = self.plans.borrow().get(&wanted) {
             return plan::forbidden(plan.operation, post).map(|()| plan.clone());
         }
         let plan = Rc::new(Plan::new(service, text, name, variables, post)?);
         if plan.lasting && self.came_before(&wanted) {
             let key = Key {
-                door,
+                service: wanted.service,
                 text: text.into(),
                 name: name.into(),
             };
@@ -180,14 +184,28 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_is_one_services_alone() {
+        let (one, other) = (dialect(), dialect());
+        let (cache, none) = (Cache::default(), Variables::default());
+        let plan = |dialect: &crate::dialect::Dialect| {
+            let service = &dialect.services[0];
+            cache.plan(service, USED, "", &none, true).unwrap()
+        };
+        plan(&one);
+        plan(&other);
+        assert!(Rc::ptr_eq(&plan(&one), &plan(&one)), "it is not kept");
+        assert!(!Rc::ptr_eq(&plan(&one), &plan(&other)), "it is shared");
+    }
+
+    #[test]
     fn a_text_and_a_name_are_two_things() {
         let wanted = |text, name| Wanted {
-            door: 0,
+            service: 0,
             text,
             name,
         };
         let key = Key {
-            door: 0,
+            service: 0,
             text: "ab".into(),
             name: "c".into(),
         };
