@@ -25,10 +25,10 @@ pub(super) const MEDIUM_URL: u8 = 0;
 pub(super) const MEDIUM_DATA: u8 = 3;
 
 /// Room that is made for a message, and what is around it.
-const USUAL_BYTES: usize = 256;
+pub(super) const USUAL_BYTES: usize = 256;
 
 /// Room that is made for each element of a list: about what a short message takes.
-pub(super) const EACH_BYTES: usize = 192;
+const EACH_BYTES: usize = 192;
 
 /// Room that is made for a bare text: about what a token takes.
 const BARE_BYTES: usize = 64;
@@ -51,10 +51,15 @@ pub enum Pairs {
 
 impl<'d> Writer<'d> {
     pub fn new(shapes: &'d [Shape], style: Style) -> Writer<'d> {
+        Writer::with_room(shapes, style, USUAL_BYTES)
+    }
+
+    /// A writer of about so many bytes.
+    pub fn with_room(shapes: &'d [Shape], style: Style, bytes: usize) -> Writer<'d> {
         Writer {
             shapes,
             style,
-            out: Vec::with_capacity(USUAL_BYTES),
+            out: Vec::with_capacity(bytes),
             missing: None,
             scratch: String::new(),
             bare: String::new(),
@@ -71,6 +76,22 @@ impl<'d> Writer<'d> {
         if self.value(template, scope) == Wrote::Nothing {
             self.out.extend_from_slice(b"null");
         }
+    }
+
+    /// Writes one JSON value; false if it is absent or null.
+    #[inline]
+    pub fn present(&mut self, template: &'d Template, scope: &Scope<'_>) -> bool {
+        // By far the most values are texts that are written as they are.
+        if let Template::Placeholder(placeholder) = template
+            && let (Value::Text(text), Codec::Plain) =
+                (scope.value(&placeholder.source), placeholder.codec)
+        {
+            escape::json_text(text, self.style, &mut self.out);
+            return true;
+        }
+        let start = self.out.len();
+        self.json(template, scope);
+        self.out[start..] != *b"null"
     }
 
     /// Writes one JSON object out of several templates' members.

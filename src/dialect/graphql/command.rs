@@ -5,22 +5,22 @@
 
 use super::Entry;
 use super::plan::Node;
-use super::run::{Context, Run};
+use super::run::Run;
 use crate::dialect::read::{Field, Miss, Reader};
 use crate::dialect::tape::{Kind as Found, Tape};
-use crate::dialect::template::Target;
+use crate::dialect::template::{Scope, Target};
 use crate::model::{Command, Fault, Kind, Window};
 
 impl<'s> Run<'s> {
-    /// The command that a field means.
+    /// The command that a field means; what its arguments lack is the parent's, if that is a record.
     pub(super) fn command(
         &self,
         node: &'s Node,
         entry: &Entry,
-        context: &Context<'_, '_>,
+        parent: Option<&Scope<'_>>,
     ) -> Result<Command, Fault> {
         let mut command = entry.operation.command();
-        if let (Context::Record(scope), false) = (context, entry.from.is_empty()) {
+        if let Some(scope) = parent {
             for (target, source) in &entry.from {
                 // The loader has checked that one fits the other.
                 let _ = command.slot_mut().set(&target.path, scope.value(source));

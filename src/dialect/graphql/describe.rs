@@ -5,17 +5,24 @@
 use super::introspect::{Item, Shown};
 use super::plan::Node;
 use super::project::{Null, Projector, Step, Wrote};
-use super::run::Context;
 use super::schema::{Base, FieldRef, TypeRef};
 use super::tokens;
 use crate::dialect::escape::{Style, json_text};
 use crate::dialect::tape::Kind;
 use crate::dialect::template::Scope;
 use crate::model::Arrival;
+use crate::model::record::Value;
 
 impl<'r> Projector<'r> {
     /// A text's tokens, each in the type that it is of.
-    pub(super) fn tokens(&mut self, text: &str, types: &[usize; 3], node: &'r Node) -> Wrote {
+    pub(super) fn tokens(&mut self, scope: &Scope<'_>, node: &'r Node) -> Wrote {
+        let origin = self.run.origin(node);
+        let Some((source, types)) = origin.and_then(|origin| origin.tokens.as_ref()) else {
+            return Err(Null::Silent);
+        };
+        let Value::Text(text) = scope.value(source) else {
+            return Err(Null::Silent);
+        };
         let arrival = Arrival::default();
         let app = Default::default();
         self.writer.out.push(b'[');
@@ -23,10 +30,7 @@ impl<'r> Projector<'r> {
             let of = types.get(*kind).copied().unwrap_or_default();
             let nodes = node.children.iter().find(|(possible, _)| *possible == of);
             self.element(index, true, |projector| match nodes {
-                Some((_, nodes)) => {
-                    let scope = Scope::new(token, &arrival, &app);
-                    projector.object(nodes, &Context::Record(scope))
-                }
+                Some((_, nodes)) => projector.object(nodes, &Scope::new(token, &arrival, &app)),
                 None => Err(Null::Silent),
             })?;
         }
@@ -106,14 +110,13 @@ impl<'r> Projector<'r> {
 
     fn intro_object(&mut self, item: &Item<'r>, node: &'r Node) -> Wrote {
         let schema = &self.run.service.schema;
-        let Some((_, nodes)) = node.children.first() else {
+        let Some(nodes) = node.fields() else {
             return Err(Null::Silent);
         };
-        self.writer.out.push(b'{');
-        for (index, child) in nodes.iter().enumerate() {
-            if index > 0 {
-                self.writer.out.push(b',');
-            }
+        if nodes.is_empty() {
+            self.writer.out.push(b'{');
+        }
+        for child in nodes {
             self.writer.out.extend_from_slice(child.lead.as_bytes());
             self.path.push(Step::Key(child));
             let start = self.writer.out.len();

@@ -10,11 +10,13 @@ use async_graphql_value::{Name, Value};
 use smallvec::{SmallVec, smallvec};
 
 use super::document::Failure;
-use super::plan::{Arguments, Children, Definition, Node, holds, tree};
-use super::schema::{Base, FieldDef, FieldRef};
+use super::plan::{Arguments, Children, Definition, Given, Meaning, Node, holds, tree};
+use super::schema::{Base, FieldDef, FieldRef, TypeRef};
+use super::spelling::{Fields, Spelling};
+use super::validate::Coerced;
 use super::values::{self, Variables};
 use super::{Error, Origin, Refused, Service};
-use crate::dialect::template::Template;
+use crate::model::Text;
 
 /// Fields that a plan may have; types under interfaces may multiply what a document asks for.
 const MAX_NODES: usize = 20_000;
@@ -26,8 +28,21 @@ pub struct Layout<'d> {
     /// The operation's variables, and what is given for them.
     pub variables: (&'d [Definition], &'d Variables),
     pub lasting: bool,
+    /// Some arguments hold variables.
+    pub open: bool,
     pub nodes: usize,
+    /// Arguments that have been made what their types say.
+    pub coerced: Coerced,
     pub errors: Vec<Error>,
+}
+
+/// Where an object stands.
+#[derive(Clone, Copy)]
+struct Place<'d> {
+    /// Its fields as the mapping spells them out; without these it shows a record.
+    spelt: Option<&'d Fields>,
+    /// It stands in no list.
+    single: bool,
 }
 
 /// The fields that share a key.
@@ -39,24 +54,42 @@ struct Group<'d> {
 type Groups<'d> = SmallVec<[Group<'d>; 8]>;
 
 impl<'d> Layout<'d> {
-    /// The fields of an object type that selections ask for; `single` if the object stands in no list.
-    pub fn nodes(
-        &mut self,
-        of: usize,
-        sets: &[&'d SelectionSet],
-        single: bool,
-    ) -> Result<Vec<Node>, Failure> {
+    /// The fields of a root, in the order of their keys.
+    pub fn roots(&mut self, of: usize, selection: &'d SelectionSet) -> Result<Vec<Node>, Failure> {
+        let groups = self.groups(of, &[selection]);
+        let place = Place {
+            spelt: None,
+            single: true,
+        };
+        self.nodes(of, &groups, place)
+    }
+
+    /// The fields of an object type that selections ask for.
+    fn groups(&mut self, of: usize, sets: &[&'d SelectionSet]) -> Groups<'d> {
         let mut groups = Groups::new();
         let mut seen = HashSet::new();
         for set in sets {
             self.collect(of, set, &mut seen, &mut groups);
         }
+        groups
+    }
+
+    /// The same laid out, in the order of their keys.
+    fn nodes(
+        &mut self,
+        of: usize,
+        groups: &Groups<'d>,
+        place: Place<'d>,
+    ) -> Result<Vec<Node>, Failure> {
         let mut nodes = Vec::with_capacity(groups.len());
         for group in groups {
-            nodes.push(self.node(of, &group, single)?);
+            nodes.push(self.node(of, group, place)?);
         }
         // The sign behind a key comes before all that a longer one goes on with.
         nodes.sort_by(|left, right| left.lead.cmp(&right.lead));
+        if let Some(first) = nodes.first_mut() {
+            first.lead.replace_range(..1, "{");
+        }
         Ok(nodes)
     }
 
@@ -128,8 +161,9 @@ impl<'d> Layout<'d> {
         })
     }
 
-    fn node(&mut self, of: usize, group: &Group<'d>, single: bool) -> Result<Node, Failure> {
-        let schema = &self.service.schema;
+    fn node(&mut self, of: usize, group: &Group<'d>, place: Place<'d>) -> Result<Node, Failure> {
+        let service = self.service;
+        let schema = &service.schema;
         let field = group.fields[0];
         let id = self.nodes;
         self.nodes += 1;
@@ -153,38 +187,46 @@ impl<'d> Layout<'d> {
             .iter()
             .map(|field| &field.node.selection_set.node)
             .collect();
-        let mut children = Children::new();
+        let mut groups: SmallVec<[(usize, Groups<'d>); 1]> = SmallVec::new();
         let inner = definition.of.named();
-        let within = single && matches!(definition.of.base, Base::Named(_));
-        let leaf = !schema.composite(inner);
-        if !leaf {
+        if schema.composite(inner) {
             for possible in &schema.types[inner].possible {
-                children.push((*possible, self.nodes(*possible, &sets, within)?));
+                groups.push((*possible, self.groups(*possible, &sets)));
             }
         }
-        let refused = self.refused(of, found, definition, &field.node);
-        let call = match refused {
-            Some(_) => None,
-            None => self.call(of, found, &children),
+        let means = self.means((of, found), (&field.node, definition), &groups, place);
+        let within = Place {
+            spelt: match means {
+                Meaning::Spelt(spelling)
+                | Meaning::Command {
+                    reply: spelling, ..
+                } => service.spellings.fields(spelling),
+                _ => None,
+            },
+            single: place.single && matches!(definition.of.base, Base::Named(_)),
         };
-        let below = children
-            .iter()
-            .flat_map(|(_, nodes)| nodes)
-            .any(|node| node.call.is_some() || node.below);
+        let mut children = Children::new();
+        for (possible, groups) in &groups {
+            children.push((*possible, self.nodes(*possible, groups, within)?));
+        }
+        let mut nodes = children.iter().flat_map(|(_, nodes)| nodes);
+        let below = nodes.any(|node| node.is_command() || node.below);
+        let mut lead = Text::with_capacity(group.key.len() + 4);
+        lead.push_str(",\"");
+        lead.push_str(group.key);
+        lead.push_str("\":");
         Ok(Node {
             id,
-            lead: ["\"", group.key, "\":"].concat().into(),
+            lead,
             at: field.pos,
             of,
             field: found,
             nullable: definition.of.nullable,
             arguments,
-            call,
-            refused,
+            means,
             children,
-            leaf,
             below,
-            single,
+            single: place.single,
         })
     }
 
@@ -198,10 +240,15 @@ impl<'d> Layout<'d> {
         }
         let given = &field.arguments;
         if !used.is_empty() {
+            self.open = true;
             return Arguments::Open(given.clone());
         }
         let schema = &self.service.schema;
-        match tree(schema, definition, given, &Variables::default(), at) {
+        let value = |given: &Given, of: &TypeRef| match self.coerced.remove(&given.0.pos) {
+            Some(value) => Ok(Some(value)),
+            None => values::argument(schema, given, of, &Variables::default()),
+        };
+        match tree(schema, definition, given, at, value) {
             Ok(tree) => Arguments::Ready(tree.into_tape()),
             Err(errors) => {
                 self.errors.extend(errors);
@@ -210,56 +257,67 @@ impl<'d> Layout<'d> {
         }
     }
 
-    fn refused(
+    /// What a field's value comes from.
+    fn means(
         &self,
-        of: usize,
-        field: FieldRef,
-        definition: &FieldDef,
-        asked: &Field,
-    ) -> Option<usize> {
+        (of, field): (usize, FieldRef),
+        (asked, definition): (&Field, &FieldDef),
+        groups: &[(usize, Groups<'d>)],
+        place: Place<'d>,
+    ) -> Meaning {
         let FieldRef::Own(at) = field else {
-            return None;
+            return Meaning::Meta;
         };
-        let origin: &Origin = self.service.types.get(of)?.fields.get(at)?;
-        let given = |wanted: &str| match asked.arguments.as_slice() {
-            [(name, _)] => definition
-                .argument(&name.node)
-                .is_some_and(|at| *definition.arguments[at].name == *wanted),
-            _ => false,
+        let types = &self.service.types;
+        let Some(origin) = types.get(of).and_then(|binding| binding.fields.get(at)) else {
+            return Meaning::Nothing;
         };
-        let met = |refused: &Refused| refused.argument.as_deref().is_none_or(given);
-        origin.refused.iter().position(met)
-    }
-
-    /// The command that a field's value comes from, unless its parent's record has all that is asked for.
-    fn call(&self, of: usize, field: FieldRef, children: &[(usize, Vec<Node>)]) -> Option<usize> {
-        let FieldRef::Own(at) = field else {
-            return None;
-        };
-        let origin: &Origin = self.service.types.get(of)?.fields.get(at)?;
-        let entry = origin.entry?;
-        match &origin.template {
-            Some(template) if self.covers(template, children) => None,
-            _ => Some(entry),
+        if let Some(refused) = refused(origin, asked, definition) {
+            return Meaning::Refused(refused);
         }
+        if let Some((entry, reply)) = origin.entry
+            && !origin.spelling.is_some_and(|at| self.covers(at, groups))
+        {
+            let filled = place.spelt.is_none();
+            return Meaning::Command {
+                entry,
+                reply,
+                filled,
+            };
+        }
+        let spelling = match place.spelt {
+            Some(fields) => fields.get(at).copied().flatten(),
+            None if origin.tokens.is_some() => return Meaning::Tokens,
+            None => origin.spelling,
+        };
+        spelling.map_or(Meaning::Nothing, Meaning::Spelt)
     }
 
-    fn covers(&self, template: &Template, children: &[(usize, Vec<Node>)]) -> bool {
-        let Template::Object(members) = template else {
+    /// Has what a field is spelt from all that is asked for?
+    fn covers(&self, spelling: usize, groups: &[(usize, Groups<'d>)]) -> bool {
+        let Spelling::Object(fields) = self.service.spellings.get(spelling) else {
             return true;
         };
-        let schema = &self.service.schema;
-        let mut nodes = children.iter().flat_map(|(_, nodes)| nodes);
-        nodes.all(|node| {
-            let name = schema
-                .definition(node.of, node.field)
-                .map(|field| &*field.name);
-            let member = |name: &str| {
-                members
-                    .iter()
-                    .any(|member| member.names.iter().any(|known| **known == *name))
-            };
-            node.field == FieldRef::Typename || name.is_some_and(member)
+        groups.iter().all(|(of, groups)| {
+            groups.iter().all(|group| {
+                let name = &group.fields[0].node.name.node;
+                match self.service.schema.field(*of, name) {
+                    Some(FieldRef::Own(at)) => fields.get(at).is_some_and(Option::is_some),
+                    found => found == Some(FieldRef::Typename),
+                }
+            })
         })
     }
+}
+
+/// The first of a field's refusals that meets how it is asked for.
+fn refused(origin: &Origin, asked: &Field, definition: &FieldDef) -> Option<usize> {
+    let given = |wanted: &str| match asked.arguments.as_slice() {
+        [(name, _)] => definition
+            .argument(&name.node)
+            .is_some_and(|at| *definition.arguments[at].name == *wanted),
+        _ => false,
+    };
+    let met = |refused: &Refused| refused.argument.as_deref().is_none_or(given);
+    origin.refused.iter().position(met)
 }

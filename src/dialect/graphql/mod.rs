@@ -20,6 +20,7 @@ pub mod project;
 pub mod request;
 mod run;
 pub mod schema;
+pub mod spelling;
 mod suggest;
 pub mod tokens;
 mod uses;
@@ -36,6 +37,7 @@ pub use run::{Call, Run};
 pub use schema::Schema;
 pub use values::Variables;
 
+use self::spelling::Spellings;
 use super::exchange::Given;
 use super::template::{Source, Template};
 use crate::model::{Kind, Operation};
@@ -48,6 +50,7 @@ pub struct Service {
     /// By the schema's types.
     pub types: Vec<Binding>,
     pub entries: Vec<Entry>,
+    pub spellings: Spellings,
     /// The most fields that a document may ask for.
     pub complexity: u32,
     /// Fields of a channel that are filled from others: what reading derives is the other way round in writing.
@@ -64,10 +67,10 @@ pub struct Binding {
 /// Where a field's value comes from; from nowhere, it is null.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
-    /// Written from the record that the type shows.
-    pub template: Option<Template>,
-    /// A command of its own.
-    pub entry: Option<usize>,
+    /// How it is written from the record that the type shows.
+    pub spelling: Option<usize>,
+    /// A command of its own, by its entry, and how its reply is written.
+    pub entry: Option<(usize, usize)>,
     /// A text of the record, cut into tokens of these types: text, link, picture.
     pub tokens: Option<(Source, [usize; 3])>,
     pub refused: Vec<Refused>,
@@ -91,7 +94,6 @@ pub struct Entry {
     pub given: Vec<(Source, Given)>,
     /// Fields of the command that the parent's record fills.
     pub from: Vec<(Source, Source)>,
-    pub reply: Template,
 }
 
 /// What is wrong with a document, and where.

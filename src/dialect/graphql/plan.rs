@@ -4,6 +4,7 @@
 //! a value may be of. Conditions on variables are decided here, so a plan with such conditions is good for one request
 //! only. What a field's value comes from is known for each; which commands that makes is for [`run`](super::run).
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use async_graphql_parser::types::{OperationDefinition, OperationType};
@@ -17,7 +18,8 @@ use super::schema::{FieldDef, FieldRef, Schema, TypeRef};
 use super::values::{self, Literal, Variables};
 use super::{Error, Service, complexity, validate};
 use crate::dialect::tape::{Tape, Tree};
-use crate::model::{Fault, Kind};
+use crate::dialect::write::USUAL_BYTES;
+use crate::model::{Fault, Kind, Text};
 
 #[derive(Debug)]
 pub struct Plan {
@@ -30,6 +32,10 @@ pub struct Plan {
     /// Good for every request with this document.
     pub lasting: bool,
     pub nodes: usize,
+    /// Some arguments hold variables.
+    pub open: bool,
+    /// Bytes of the last answer: the next is mostly about as long.
+    pub bytes: Cell<usize>,
 }
 
 /// A variable of the operation.
@@ -45,21 +51,17 @@ pub struct Definition {
 #[derive(Debug)]
 pub struct Node {
     pub id: usize,
-    /// `"key":`, ready to be written.
-    pub lead: Box<str>,
+    /// What stands before its value: `{"key":` of an object's first field, `,"key":` of another.
+    pub lead: Text,
     pub at: Pos,
     /// The object type that it is a field of.
     pub of: usize,
     pub field: FieldRef,
     pub nullable: bool,
     pub arguments: Arguments,
+    pub means: Meaning,
     /// For each type that the value may be of; a leaf has none.
     pub children: Children,
-    pub leaf: bool,
-    /// The command that its value comes from.
-    pub call: Option<usize>,
-    /// Which of the field's refusals meets it.
-    pub refused: Option<usize>,
     /// Something below it comes from a command.
     pub below: bool,
     /// It stands in no list, so it is come to once.
@@ -68,10 +70,41 @@ pub struct Node {
 
 pub type Children = SmallVec<[(usize, Vec<Node>); 1]>;
 
+/// What a field's value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// From nowhere.
+    Nothing,
+    /// What its parent comes from has it.
+    Spelt(usize),
+    /// A command, whose reply is spelt so.
+    Command {
+        entry: usize,
+        reply: usize,
+        /// Its parent is a record, which fills what the arguments lack.
+        filled: bool,
+    },
+    /// This one of the field's refusals meets it.
+    Refused(usize),
+    /// A text in pieces.
+    Tokens,
+    /// The schema.
+    Meta,
+}
+
 impl Node {
     pub fn key(&self) -> &str {
         // A name needs no escapes.
-        &self.lead[1..self.lead.len() - 2]
+        &self.lead[2..self.lead.len() - 2]
+    }
+
+    pub fn is_command(&self) -> bool {
+        matches!(self.means, Meaning::Command { .. })
+    }
+
+    /// The fields of its value, where that is of one type only.
+    pub fn fields(&self) -> Option<&[Node]> {
+        self.children.first().map(|(_, nodes)| nodes.as_slice())
     }
 }
 
@@ -103,7 +136,7 @@ impl Plan {
         let chosen = validate::choose(&document, name)?;
         let (named, operation) = chosen;
         forbidden(operation.node.ty, post)?;
-        validate::check(&service.schema, &document, &chosen)?;
+        let coerced = validate::check(&service.schema, &document, &chosen)?;
         let selection = &operation.node.selection_set.node;
         let asked = complexity::of(&document, selection);
         if asked > u64::from(service.complexity) {
@@ -122,7 +155,9 @@ impl Plan {
             document: &document,
             variables: (&definitions, variables),
             lasting: true,
+            open: false,
             nodes: 0,
+            coerced,
             errors: Vec::new(),
         };
         let root = match operation.node.ty {
@@ -130,11 +165,12 @@ impl Plan {
             OperationType::Mutation => service.schema.mutation,
             OperationType::Subscription => service.schema.subscription,
         };
-        let mut roots = layout.nodes(root.unwrap_or(service.schema.query), &[selection], true)?;
+        let root = root.unwrap_or(service.schema.query);
+        let mut roots = layout.roots(root, selection)?;
         if !layout.errors.is_empty() {
             return Err(Failure::Errors(layout.errors));
         }
-        let (nodes, lasting) = (layout.nodes, layout.lasting);
+        let (nodes, lasting, open) = (layout.nodes, layout.lasting, layout.open);
         let mut order: Vec<usize> = (0..roots.len()).collect();
         order.sort_by_key(|at| roots[*at].id);
         roots.shrink_to_fit();
@@ -145,6 +181,8 @@ impl Plan {
             variables: definitions,
             lasting,
             nodes,
+            open,
+            bytes: Cell::new(USUAL_BYTES),
         })
     }
 
@@ -235,13 +273,14 @@ fn filled(definitions: &[Definition], given: &Variables) -> Result<Variables, Fa
     }
 }
 
-/// A field's arguments as an object, defaults included, under their names in the schema.
+/// A field's arguments as an object, defaults included, under their names in the schema; `value` makes each what its
+/// type says.
 pub fn tree(
     schema: &Schema,
     definition: &FieldDef,
     given: &[Given],
-    variables: &Variables,
     at: Pos,
+    mut value: impl FnMut(&Given, &TypeRef) -> Result<Option<Tree>, Error>,
 ) -> Result<Tree, Vec<Error>> {
     let mut members = Vec::new();
     let mut errors = Vec::new();
@@ -250,7 +289,7 @@ pub fn tree(
             .iter()
             .find(|(name, _)| definition.argument(&name.node) == Some(index));
         let value = match found {
-            Some(given) => values::argument(schema, given, &argument.of, variables),
+            Some(given) => value(given, &argument.of),
             None => Ok(None),
         };
         match (value, &argument.default) {

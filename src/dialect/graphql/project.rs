@@ -5,14 +5,14 @@
 
 use async_graphql_parser::Pos;
 
-use super::plan::Node;
-use super::run::{Context, Lookup, Run};
-use super::schema::{Base, FieldRef, TypeRef};
+use super::plan::{Meaning, Node};
+use super::run::{Lookup, Run};
+use super::spelling::Spelling;
 use super::{Entry, Error, Refused};
 use crate::dialect::escape::{Style, json_text};
 use crate::dialect::exchange::FaultForm;
 use crate::dialect::template::{Scope, Template};
-use crate::dialect::write::{EACH_BYTES, Writer};
+use crate::dialect::write::Writer;
 use crate::model::record::Value;
 use crate::model::{Done, Fault, Kind};
 
@@ -35,7 +35,8 @@ pub(super) struct Projector<'r> {
     pub(super) writer: Writer<'r>,
     pub(super) path: Vec<Step<'r>>,
     errors: Vec<(Pos, Vec<u8>)>,
-    error_bytes: usize,
+    /// Bytes that the answer may still have, those written included.
+    room: usize,
     /// Where the answer became too large to be given.
     pub(super) overflow: Option<Pos>,
 }
@@ -45,10 +46,10 @@ impl<'s> Run<'s> {
     pub fn render(&self) -> Vec<u8> {
         let mut projector = Projector {
             run: self,
-            writer: Writer::new(&self.dialect.shapes, Style::Plain),
+            writer: Writer::with_room(&self.dialect.shapes, Style::Plain, self.plan.bytes.get()),
             path: Vec::new(),
             errors: Vec::new(),
-            error_bytes: 0,
+            room: self.budget.bytes(),
             overflow: None,
         };
         projector.writer.out.extend_from_slice(b"{\"data\":");
@@ -62,6 +63,7 @@ impl<'s> Run<'s> {
             None => projector.finish(),
         };
         self.budget.answer(answer.len());
+        self.plan.bytes.set(answer.len());
         answer
     }
 }
@@ -121,7 +123,7 @@ impl<'r> Projector<'r> {
             }
         }
         out.extend_from_slice(b"]}");
-        self.error_bytes += out.len();
+        self.room = self.room.saturating_sub(out.len());
         self.errors.push((at, out));
         Null::Told
     }
@@ -132,16 +134,23 @@ impl<'r> Projector<'r> {
         Null::Told
     }
 
-    pub(super) fn object(&mut self, nodes: &'r [Node], context: &Context<'r, '_>) -> Wrote {
-        self.writer.out.push(b'{');
-        for (index, node) in nodes.iter().enumerate() {
-            if index > 0 {
-                self.writer.out.push(b',');
-            }
+    pub(super) fn object(&mut self, nodes: &'r [Node], scope: &Scope<'_>) -> Wrote {
+        if nodes.is_empty() {
+            self.writer.out.push(b'{');
+        }
+        for node in nodes {
             self.writer.out.extend_from_slice(node.lead.as_bytes());
             self.path.push(Step::Key(node));
             let start = self.writer.out.len();
-            let wrote = self.field(node, context);
+            let wrote = match node.means {
+                _ if start > self.room || !self.run.budget.step() => Err(self.too_large(node)),
+                Meaning::Spelt(at) => match self.run.service.spellings.get(at) {
+                    // Most fields are; nothing else of a value's writing is needed for them.
+                    Spelling::Leaf(template) => self.leaf(template, scope),
+                    spelling => self.spelt(spelling, scope, node),
+                },
+                _ => self.unspelt(node, scope),
+            };
             let wrote = wrote.or_else(|null| self.null(node, start, null));
             self.path.pop();
             wrote?;
@@ -163,61 +172,48 @@ impl<'r> Projector<'r> {
         })
     }
 
-    fn field(&mut self, node: &'r Node, context: &Context<'r, '_>) -> Wrote {
+    /// What comes from elsewhere than the record at hand; apart, because what most fields are is to stay small.
+    #[inline(never)]
+    fn unspelt(&mut self, node: &'r Node, scope: &Scope<'_>) -> Wrote {
         let run = self.run;
-        let written = self.writer.out.len() + self.error_bytes;
-        if written > run.budget.bytes() || !run.budget.step() || self.overflow.is_some() {
-            return Err(self.too_large(node));
-        }
-        let FieldRef::Own(at) = node.field else {
-            return self.meta(node);
-        };
-        let Some(definition) = run.service.schema.types[node.of].fields.get(at) else {
-            return Err(Null::Silent);
-        };
-        if let Some(entry) = node.call {
-            return self.called(node, entry, &definition.of, context);
-        }
-        let origin = run.origin(node);
-        if let (Some(refused), Some(origin)) = (node.refused, origin) {
-            return Err(self.refused(node, &origin.refused[refused]));
-        }
-        if let Context::Record(scope) = context
-            && let Some((source, types)) = origin.and_then(|origin| origin.tokens.as_ref())
-        {
-            return match scope.value(source) {
-                Value::Text(text) => self.tokens(text, types, node),
-                _ => Err(Null::Silent),
-            };
-        }
-        match run.template(node, context) {
-            Some((template, scope)) => self.value(template, scope, &definition.of, node),
-            None => Err(Null::Silent),
+        match node.means {
+            Meaning::Command {
+                entry,
+                reply,
+                filled,
+            } => self.called(node, (entry, filled), reply, scope),
+            Meaning::Refused(at) => match run.origin(node) {
+                Some(origin) => Err(self.refused(node, &origin.refused[at])),
+                None => Err(Null::Silent),
+            },
+            Meaning::Tokens => self.tokens(scope, node),
+            Meaning::Meta => self.meta(node),
+            Meaning::Nothing | Meaning::Spelt(_) => Err(Null::Silent),
         }
     }
 
     fn called(
         &mut self,
         node: &'r Node,
-        at: usize,
-        of: &'r TypeRef,
-        context: &Context<'r, '_>,
+        (at, filled): (usize, bool),
+        spelling: usize,
+        scope: &Scope<'_>,
     ) -> Wrote {
         let run = self.run;
         if !run.budget.look_up() {
             return Err(self.too_large(node));
         }
         let entry = &run.service.entries[at];
-        match run.found(node, at, context) {
+        match run.found(node, (at, filled), scope) {
             Ok(Lookup::Settled(asked, Ok(reply))) => {
-                self.value(&entry.reply, &run.scope(reply, asked), of, node)
+                let spelling = run.service.spellings.get(spelling);
+                self.spelt(spelling, &run.scope(reply, asked), node)
             }
             // What the parent's record names and is not there is nothing, where nobody asked for it by an argument.
             Ok(Lookup::Settled(_, Err(fault)))
                 if fault.kind.is(Kind::NotFound)
                     && entry.arguments.is_none()
-                    && of.nullable
-                    && matches!(of.base, Base::Named(_)) =>
+                    && run.one_or_none(node) =>
             {
                 Err(Null::Silent)
             }
@@ -262,66 +258,52 @@ impl<'r> Projector<'r> {
         self.error(node.at, &text)
     }
 
-    fn value(
-        &mut self,
-        template: &'r Template,
-        scope: &Scope<'_>,
-        of: &'r TypeRef,
-        node: &'r Node,
-    ) -> Wrote {
-        if let Base::List(item) = &of.base {
-            return self.list(template, scope, item, node);
-        }
-        if node.leaf {
-            let start = self.writer.out.len();
-            self.writer.json(template, scope);
-            return if self.writer.out[start..] == *b"null" {
-                Err(Null::Silent)
-            } else {
-                Ok(())
-            };
-        }
-        let context = match template {
-            Template::Placeholder(placeholder) => match scope.filled(placeholder) {
-                Value::Record(record) => Context::Record(scope.of(record)),
-                _ => return Err(Null::Silent),
+    fn spelt(&mut self, spelling: &'r Spelling, scope: &Scope<'_>, node: &'r Node) -> Wrote {
+        match spelling {
+            Spelling::Leaf(template) => self.leaf(template, scope),
+            Spelling::Record(placeholder) => match (scope.filled(placeholder), node.fields()) {
+                (Value::Record(record), Some(nodes)) => self.object(nodes, &scope.of(record)),
+                _ => Err(Null::Silent),
             },
-            Template::Object(_) => Context::Spelt(template, *scope),
-            _ => return Err(Null::Silent),
-        };
-        match node.children.first() {
-            Some((_, nodes)) => self.object(nodes, &context),
-            None => Err(Null::Silent),
+            Spelling::Object(_) => match node.fields() {
+                Some(nodes) => self.object(nodes, scope),
+                None => Err(Null::Silent),
+            },
+            Spelling::List { of, item, nullable } => {
+                self.list(scope.value(of), (*item, *nullable), scope, node)
+            }
+            Spelling::Always(json) => {
+                self.writer.out.extend_from_slice(json);
+                Ok(())
+            }
+            Spelling::Nothing => Err(Null::Silent),
+        }
+    }
+
+    fn leaf(&mut self, template: &'r Template, scope: &Scope<'_>) -> Wrote {
+        match self.writer.present(template, scope) {
+            true => Ok(()),
+            false => Err(Null::Silent),
         }
     }
 
     fn list(
         &mut self,
-        template: &'r Template,
+        list: Value<'_>,
+        (item, nullable): (usize, bool),
         scope: &Scope<'_>,
-        of: &'r TypeRef,
         node: &'r Node,
     ) -> Wrote {
-        let (list, item) = match template {
-            Template::Each { list, item } => (list, item),
-            Template::Array(none) if none.is_empty() => {
-                self.writer.out.extend_from_slice(b"[]");
-                return Ok(());
-            }
-            _ => return Err(Null::Silent),
-        };
-        let Value::List(elements) = scope.value(list) else {
-            self.writer.out.extend_from_slice(b"[]");
-            return Ok(());
-        };
-        self.writer.out.reserve(elements.len() * EACH_BYTES);
+        let item = self.run.service.spellings.get(item);
         self.writer.out.push(b'[');
-        let mut scope = *scope;
-        for index in 0..elements.len() {
-            scope.item = Some(elements.at(index));
-            self.element(index, of.nullable, |projector| {
-                projector.value(item, &scope, of, node)
-            })?;
+        if let Value::List(elements) = list {
+            let mut scope = *scope;
+            for index in 0..elements.len() {
+                scope.item = Some(elements.at(index));
+                self.element(index, nullable, |projector| {
+                    projector.spelt(item, &scope, node)
+                })?;
+            }
         }
         self.writer.out.push(b']');
         Ok(())

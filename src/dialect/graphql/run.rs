@@ -7,13 +7,14 @@
 use std::cell::Cell;
 
 use super::document::Failure;
-use super::plan::{self, Arguments, Node, Plan};
-use super::schema::FieldRef;
+use super::plan::{self, Arguments, Given, Meaning, Node, Plan};
+use super::schema::{Base, FieldRef, TypeRef};
+use super::spelling::Spelling;
 use super::validate::MAX_ERRORS;
-use super::{Budget, Entry, Origin, Service, Variables};
+use super::{Budget, Entry, Origin, Service, Variables, values};
 use crate::dialect::exchange::{Dialect, FaultForm};
 use crate::dialect::tape::Tape;
-use crate::dialect::template::{Scope, Template};
+use crate::dialect::template::Scope;
 use crate::model::record::{Slot as _, Value};
 use crate::model::{App, Arrival, Command, Done, Effect, Fault, Outcome, Reply};
 use async_graphql_parser::types::OperationType;
@@ -39,7 +40,7 @@ pub struct Run<'s> {
 /// A command that is due.
 #[derive(Clone, Debug)]
 pub struct Call {
-    pub command: Command,
+    pub command: Box<Command>,
     entry: usize,
     node: usize,
 }
@@ -50,24 +51,9 @@ struct Settled {
 }
 
 /// A field's command: what became of it, or that it is due.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it is taken apart where it is made; a box would be one allocation per command"
-)]
 pub(super) enum Lookup<'r> {
     Settled(&'r Command, &'r Outcome),
-    Due(Command),
-}
-
-/// Where a selection's fields are looked up.
-#[derive(Clone, Copy)]
-pub enum Context<'t, 'a> {
-    /// Nothing.
-    Root(Scope<'a>),
-    /// The record that the type shows.
-    Record(Scope<'a>),
-    /// An object that a reply spells out.
-    Spelt(&'t Template, Scope<'a>),
+    Due(Box<Command>),
 }
 
 impl<'s> Run<'s> {
@@ -97,7 +83,7 @@ impl<'s> Run<'s> {
             last: Cell::new(0),
         };
         let mut errors = Vec::new();
-        for node in &plan.roots {
+        for node in plan.roots.iter().filter(|_| plan.open) {
             run.bind(node, &variables, &mut errors);
         }
         run.open.sort_unstable_by_key(|(id, _)| *id);
@@ -125,7 +111,9 @@ impl<'s> Run<'s> {
                     node.at,
                 ));
             }
-            match plan::tree(schema, definition, given, variables, node.at) {
+            let value =
+                |given: &Given, of: &TypeRef| values::argument(schema, given, of, variables);
+            match plan::tree(schema, definition, given, node.at, value) {
                 Ok(tree) => self.open.push((node.id, tree.into_tape())),
                 Err(found) => errors.extend(found),
             }
@@ -229,8 +217,8 @@ impl<'s> Run<'s> {
     pub(super) fn found(
         &self,
         node: &'s Node,
-        entry: usize,
-        context: &Context<'_, '_>,
+        (entry, filled): (usize, bool),
+        scope: &Scope<'_>,
     ) -> Result<Lookup<'_>, Fault> {
         // What is come to once has asked under its own number, unless another asked the same before.
         let mut settled = self.settled.iter();
@@ -239,14 +227,15 @@ impl<'s> Run<'s> {
         {
             return Ok(Lookup::Settled(&own.call.command, &own.outcome));
         }
-        let command = self.command(node, &self.service.entries[entry], context)?;
+        let parent = filled.then_some(scope);
+        let command = self.command(node, &self.service.entries[entry], parent)?;
         let write = command.operation().effect() == Effect::Write;
         let asked = |settled: &&Settled| {
             settled.call.entry == entry
                 && if write {
                     settled.call.node == node.id
                 } else {
-                    settled.call.command == command
+                    *settled.call.command == command
                 }
         };
         let found = self.settled.get(self.last.get()).filter(asked);
@@ -257,35 +246,33 @@ impl<'s> Run<'s> {
         });
         Ok(match found {
             Some(found) => Lookup::Settled(&found.call.command, &found.outcome),
-            None => Lookup::Due(command),
+            None => Lookup::Due(Box::new(command)),
         })
     }
 
-    fn gather(&self, node: &'s Node, context: &Context<'_, '_>, due: &mut Vec<Call>) {
-        if (node.call.is_none() && !node.below) || !self.budget.step() {
+    fn gather(&self, node: &'s Node, scope: &Scope<'_>, due: &mut Vec<Call>) {
+        if !(node.is_command() || node.below) || !self.budget.step() {
             return;
         }
-        if let Some(at) = node.call {
-            if !self.budget.look_up() {
-                return;
-            }
-            match self.found(node, at, context) {
+        match node.means {
+            Meaning::Command {
+                entry,
+                reply: spelling,
+                filled,
+            } if self.budget.look_up() => match self.found(node, (entry, filled), scope) {
                 Ok(Lookup::Settled(asked, Ok(reply))) if node.below => {
-                    let scope = self.scope(reply, asked);
-                    self.gather_value(&self.service.entries[at].reply, &scope, node, due);
+                    self.gather_spelt(spelling, &self.scope(reply, asked), node, due);
                 }
-                Ok(Lookup::Due(command)) => self.due(command, at, node, due),
+                Ok(Lookup::Due(command)) => self.due(command, entry, node, due),
                 // Nothing is below it, or a fault is all that it comes to.
                 Ok(Lookup::Settled(..)) | Err(_) => {}
-            }
-            return;
-        }
-        if let Some((template, scope)) = self.template(node, context) {
-            self.gather_value(template, scope, node, due);
+            },
+            Meaning::Spelt(spelling) => self.gather_spelt(spelling, scope, node, due),
+            _ => {}
         }
     }
 
-    fn due(&self, command: Command, entry: usize, node: &Node, due: &mut Vec<Call>) {
+    fn due(&self, command: Box<Command>, entry: usize, node: &Node, due: &mut Vec<Call>) {
         let read = command.operation().effect() == Effect::Read;
         let known = due.iter().any(|call| {
             call.entry == entry && call.command == command && (read || call.node == node.id)
@@ -301,32 +288,27 @@ impl<'s> Run<'s> {
         }
     }
 
-    fn gather_value(
-        &self,
-        template: &Template,
-        scope: &Scope<'_>,
-        node: &'s Node,
-        due: &mut Vec<Call>,
-    ) {
-        let context = match template {
-            Template::Each { list, item } => {
-                if let Value::List(elements) = scope.value(list) {
+    fn gather_spelt(&self, at: usize, scope: &Scope<'_>, node: &'s Node, due: &mut Vec<Call>) {
+        let scope = match self.service.spellings.get(at) {
+            Spelling::List { of, item, .. } => {
+                if let Value::List(elements) = scope.value(of) {
                     let mut scope = *scope;
                     for index in 0..elements.len() {
                         scope.item = Some(elements.at(index));
-                        self.gather_value(item, &scope, node, due);
+                        self.gather_spelt(*item, &scope, node, due);
                     }
                 }
                 return;
             }
-            Template::Placeholder(placeholder) => match scope.filled(placeholder) {
-                Value::Record(record) => Context::Record(scope.of(record)),
+            Spelling::Record(placeholder) => match scope.filled(placeholder) {
+                Value::Record(record) => &scope.of(record),
                 _ => return,
             },
-            template => Context::Spelt(template, *scope),
+            Spelling::Object(_) => scope,
+            Spelling::Nothing | Spelling::Always(_) | Spelling::Leaf(_) => return,
         };
-        for child in node.children.first().iter().flat_map(|(_, nodes)| nodes) {
-            self.gather(child, &context, due);
+        for child in node.fields().into_iter().flatten() {
+            self.gather(child, scope, due);
         }
     }
 
@@ -338,40 +320,21 @@ impl<'s> Run<'s> {
     }
 
     /// Where the fields of the plan's roots are looked up.
-    pub(super) fn root(&self) -> Context<'s, 's> {
-        Context::Root(Scope::new(&NOTHING, self.arrival, self.app))
+    pub(super) fn root(&self) -> Scope<'s> {
+        Scope::new(&NOTHING, self.arrival, self.app)
     }
 
-    /// What the mapping says of a field of a record.
+    /// Is a field's value one thing, or none?
+    pub(super) fn one_or_none(&self, node: &Node) -> bool {
+        let definition = self.service.schema.definition(node.of, node.field);
+        definition.is_some_and(|field| field.of.nullable && matches!(field.of.base, Base::Named(_)))
+    }
+
+    /// What the mapping says of a field.
     pub(super) fn origin(&self, node: &Node) -> Option<&'s Origin> {
         let FieldRef::Own(at) = node.field else {
             return None;
         };
         self.service.types.get(node.of)?.fields.get(at)
-    }
-
-    /// The template that a field is written by, and what it is written from.
-    pub(super) fn template<'t, 'c, 'a>(
-        &self,
-        node: &Node,
-        context: &'c Context<'t, 'a>,
-    ) -> Option<(&'t Template, &'c Scope<'a>)>
-    where
-        's: 't,
-    {
-        match context {
-            Context::Root(scope) | Context::Record(scope) => {
-                Some((self.origin(node)?.template.as_ref()?, scope))
-            }
-            Context::Spelt(Template::Object(members), scope) => {
-                let FieldRef::Own(at) = node.field else {
-                    return None;
-                };
-                let name = &self.service.schema.types[node.of].fields.get(at)?.name;
-                let member = members.iter().find(|member| member.names.contains(name))?;
-                Some((&member.template, scope))
-            }
-            Context::Spelt(..) => None,
-        }
     }
 }

@@ -14,10 +14,11 @@ use async_graphql_value::Name;
 use smallvec::SmallVec;
 
 use super::document::Failure;
-use super::schema::{FieldDef, Schema, TypeRef};
+use super::schema::{FieldDef, Schema, Shape, TypeRef};
 use super::uses::cycles;
 use super::values::{self, Variables};
 use super::{Error, document};
+use crate::dialect::tape::Tree;
 
 /// Mistakes that are told; nobody reads more.
 pub(super) const MAX_ERRORS: usize = 100;
@@ -62,6 +63,9 @@ pub fn choose<'d>(document: &'d ExecutableDocument, name: &str) -> Result<Chosen
     })
 }
 
+/// Arguments without variables, made what their types say, by the places of their names.
+pub type Coerced = HashMap<Pos, Tree>;
+
 /// A walk over a document.
 pub struct Validation<'d> {
     pub schema: &'d Schema,
@@ -69,11 +73,12 @@ pub struct Validation<'d> {
     /// The operation's, if it has one.
     name: Option<&'d Name>,
     pub errors: Vec<Error>,
+    coerced: Coerced,
     /// Variables of the operation, each with its definition.
     pub(super) defined: HashMap<&'d str, &'d VariableDefinition>,
 }
 
-/// Checks everything that does not depend on the variables' values.
+/// Checks everything that does not depend on the variables' values, and keeps what was made of arguments.
 ///
 /// # Errors
 /// Every mistake.
@@ -81,8 +86,9 @@ pub fn check<'d>(
     schema: &'d Schema,
     document: &'d ExecutableDocument,
     chosen: &Chosen<'d>,
-) -> Result<(), Failure> {
+) -> Result<Coerced, Failure> {
     let mut errors = cycles(document);
+    let mut coerced = Coerced::new();
     if errors.is_empty() {
         let (name, operation) = chosen;
         let mut validation = Validation {
@@ -90,6 +96,7 @@ pub fn check<'d>(
             document,
             name: *name,
             errors,
+            coerced,
             defined: operation
                 .node
                 .variable_definitions
@@ -99,11 +106,15 @@ pub fn check<'d>(
         };
         validation.uses(*name, operation);
         validation.operation(operation);
-        errors = validation.errors;
+        Validation {
+            errors,
+            coerced,
+            ..
+        } = validation;
     }
     errors.sort_by_key(|error| (error.at.line, error.at.column));
     if errors.is_empty() {
-        Ok(())
+        Ok(coerced)
     } else {
         Err(Failure::Errors(errors))
     }
@@ -261,10 +272,13 @@ impl<'d> Validation<'d> {
             let argument = &definition.arguments[found];
             if used.is_empty() {
                 let none = Variables::default();
-                if let Err(error) =
-                    values::argument(self.schema, given_argument, &argument.of, &none)
-                {
-                    self.error(error.message, error.at);
+                match values::argument(self.schema, given_argument, &argument.of, &none) {
+                    // An interface's field may say another type than that of the object which it is asked of.
+                    Ok(Some(value)) if self.schema.types[of].shape == Shape::Object => {
+                        self.coerced.insert(name.pos, value);
+                    }
+                    Ok(_) => {}
+                    Err(error) => self.error(error.message, error.at),
                 }
             } else if let async_graphql_value::Value::Variable(variable) = &value.node {
                 self.variable_type(

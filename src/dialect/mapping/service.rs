@@ -13,6 +13,7 @@ use super::entry::{Meant, nothing};
 use super::names::Names;
 use super::table::{Table, Value, unknown};
 use crate::dialect::exchange::{Dialect, DoorSchema, Role};
+use crate::dialect::graphql::spelling::Spellings;
 use crate::dialect::graphql::tokens::Token;
 use crate::dialect::graphql::{Binding, Entry, Origin, Refused, Schema, Service};
 use crate::dialect::template::{Source, Template};
@@ -34,7 +35,7 @@ pub struct ServedField {
 /// What a field comes to.
 #[derive(Clone)]
 enum Served {
-    Command(Box<Entry>),
+    Command(Box<Entry>, Template),
     Answer(Template),
     Refused(Refused),
 }
@@ -114,13 +115,15 @@ impl Loader<'_> {
             place: place.to_owned(),
             span: field.span(),
             doors,
-            meant: Served::Command(Box::new(Entry {
-                operation,
-                arguments,
-                given,
-                from,
-                reply: reply.unwrap_or(Template::Object(Vec::new())),
-            })),
+            meant: Served::Command(
+                Box::new(Entry {
+                    operation,
+                    arguments,
+                    given,
+                    from,
+                }),
+                reply.unwrap_or(Template::Object(Vec::new())),
+            ),
         });
         role
     }
@@ -215,7 +218,8 @@ impl Loader<'_> {
             };
             service.channel = self.channel_fills(dialect);
             for at in 0..service.schema.types.len() {
-                let binding = self.binding(&service.schema, at, dialect, &tokens);
+                let made = (&service.schema, &mut service.spellings);
+                let binding = self.binding(made, at, dialect, &tokens);
                 service.types.push(binding);
             }
             for field in &served {
@@ -243,7 +247,7 @@ impl Loader<'_> {
 
     fn binding(
         &self,
-        schema: &Schema,
+        (schema, spellings): (&Schema, &mut Spellings),
         at: usize,
         dialect: &Dialect,
         tokens: &Option<TokensHead>,
@@ -266,7 +270,7 @@ impl Loader<'_> {
                     Some((head.from.clone(), [types[0]?, types[1]?, types[2]?]))
                 });
             Origin {
-                template: member.map(|member| member.template.clone()),
+                spelling: member.map(|member| spellings.add(&member.template, &field.of, schema)),
                 entry: None,
                 tokens: cut,
                 refused: Vec::new(),
@@ -299,9 +303,14 @@ impl Loader<'_> {
             );
         };
         let origin = &mut service.types[at].fields[number];
+        let definition = &service.schema.types[at].fields[number];
+        let mut spelt = |template: &Template| {
+            let spellings = &mut service.spellings;
+            spellings.add(template, &definition.of, &service.schema)
+        };
         match &field.meant {
             Served::Refused(refused) => {
-                let arguments = &service.schema.types[at].fields[number].arguments;
+                let arguments = &definition.arguments;
                 let known = |name: &str| arguments.iter().any(|argument| *argument.name == *name);
                 if let Some(name) = refused.argument.as_deref().filter(|name| !known(name)) {
                     let names = arguments.iter().map(|argument| &*argument.name);
@@ -310,12 +319,12 @@ impl Loader<'_> {
                 }
                 origin.refused.push(refused.clone());
             }
-            Served::Answer(template) if origin.template.is_none() => {
-                origin.template = Some(template.clone());
+            Served::Answer(template) if origin.spelling.is_none() => {
+                origin.spelling = Some(spelt(template));
             }
-            Served::Command(entry) if origin.entry.is_none() => {
+            Served::Command(entry, reply) if origin.entry.is_none() => {
+                origin.entry = Some((service.entries.len(), spelt(reply)));
                 service.entries.push((**entry).clone());
-                origin.entry = Some(service.entries.len() - 1);
             }
             _ => {}
         }
@@ -323,11 +332,11 @@ impl Loader<'_> {
 
     /// A field that cannot be null needs something to be written from.
     fn check_sources(&mut self, service: &Service) {
-        let bound = |binding: &Binding| binding.fields.iter().any(|field| field.template.is_some());
+        let bound = |binding: &Binding| binding.fields.iter().any(|field| field.spelling.is_some());
         for (of, binding) in service.schema.types.iter().zip(&service.types) {
             for (field, origin) in of.fields.iter().zip(&binding.fields) {
                 let sourced =
-                    origin.template.is_some() || origin.entry.is_some() || origin.tokens.is_some();
+                    origin.spelling.is_some() || origin.entry.is_some() || origin.tokens.is_some();
                 if bound(binding) && !field.of.nullable && !sourced {
                     let message = format!(
                         "`{}.{}` cannot be null and comes from nowhere",

@@ -249,7 +249,7 @@ impl Exchange {
     /// Has one command carried out, and says where it went.
     async fn call(&self, visit: &Visit<'_>, call: &Call, index: usize) -> (Outcome, Text) {
         let mut envelope = visit.envelope.clone();
-        envelope.command = call.command.clone();
+        envelope.command = (*call.command).clone();
         envelope.counted = visit.counted.take();
         // One key for a whole document: each of its changes is another.
         if index > 0 && !envelope.arrival.key.is_empty() {
