@@ -12,6 +12,7 @@ pub mod admin;
 pub mod alarm;
 pub mod batch;
 pub mod ingress;
+pub mod lines;
 pub mod tls;
 
 pub mod dialect;

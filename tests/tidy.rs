@@ -15,6 +15,7 @@ use support::words::{holds, wire_words};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("alarm", &[]),
     ("batch", &[]),
+    ("lines", &[]),
     ("diagnose", &[]),
     ("tls", &[]),
     ("model", &[]),
@@ -26,7 +27,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("auth", &["model", "store"]),
     (
         "relay",
-        &["model", "dialect", "store", "metrics", "alarm", "batch"],
+        &[
+            "model", "dialect", "store", "metrics", "alarm", "batch", "lines",
+        ],
     ),
     ("outbox", &["model", "store", "relay", "metrics"]),
     ("mirror", &["model", "store", "relay", "metrics"]),
@@ -35,7 +38,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "ingress",
         &[
-            "model", "dialect", "gateway", "metrics", "log", "alarm", "batch",
+            "model", "dialect", "gateway", "metrics", "log", "alarm", "batch", "lines",
         ],
     ),
     (

@@ -1,20 +1,27 @@
 //! A body in chunks, put together in the place where it was read.
 //!
-//! What was read stays in one buffer: pieces move down over the lines between them. As strict as hyper's client, in
-//! places stricter: a line has its whole end, a size is at most sixteen digits, and what is neither head nor body is
-//! bounded. Extensions and trailers are looked at for their form alone and dropped.
+//! What was read stays in one buffer: pieces move down over the lines between them. What a line of it
+//! may be is said in `lines`; here stands how far the reading has come, and how large the body may become.
 
 use std::ops::Range;
 
-use httparse::Status;
 use memchr::memchr;
 
-use super::reply::{Limits, MOST_HEADERS};
+use super::reply::Limits;
 use super::upstream::Unknown;
+use crate::lines::{Malformed, chunk_end, chunk_size, trailers_end};
 
-const LINE_END: &[u8] = b"\r\n";
-/// Digits that a size of 64 bits has at most.
-const DIGITS: usize = 16;
+impl From<Malformed> for Unknown {
+    fn from(_: Malformed) -> Unknown {
+        Unknown::Chunk
+    }
+}
+
+/// Some servers fill their sizes up with blanks, and hyper takes any byte in an extension but the one that may end it.
+fn is_extension(behind: &[u8]) -> bool {
+    let named = behind.trim_ascii_start().first();
+    named.is_none_or(|named| *named == b';') && memchr(b'\r', behind).is_none()
+}
 
 /// Where in a body the reading stands.
 pub(super) struct Chunks {
@@ -77,24 +84,14 @@ impl Chunks {
     }
 
     fn size(&mut self, rest: &[u8], limits: &Limits) -> Result<Step, Unknown> {
-        let Some(end) = memchr(b'\n', rest) else {
-            return self.partial(rest, DIGITS + LINE_END.len());
+        let Some((size, end)) = chunk_size(rest, &mut self.spare, is_extension)? else {
+            return Ok(Step::Short);
         };
-        let line = rest[..end].strip_suffix(b"\r").ok_or(Unknown::Chunk)?;
-        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
-        let (digits, extension) = line.split_at(digits.count());
-        self.take(extension.len())?;
-        let blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
-        let first = extension.iter().find(|byte| !blank(byte));
-        if first.is_some_and(|first| *first != b';') || memchr(b'\r', extension).is_some() {
-            return Err(Unknown::Chunk);
-        }
-        let size = size(digits).ok_or(Unknown::Chunk)?;
         let limit = limits.reply_bytes;
         let left = usize::try_from(size).ok();
         let left = left.filter(|left| *left <= limit - self.body.len());
         let left = left.ok_or(Unknown::TooLarge { limit })?;
-        self.next += end + 1;
+        self.next += end;
         self.stage = match left {
             0 => Stage::Trailers,
             _ => Stage::Data(left),
@@ -116,53 +113,19 @@ impl Chunks {
     }
 
     fn data_end(&mut self, rest: &[u8]) -> Result<Step, Unknown> {
-        if let Some(b"\r\n") = rest.get(..2) {
-            self.next += 2;
-            self.stage = Stage::Size;
-            return Ok(Step::On);
-        }
-        match rest {
-            [] | [b'\r'] => Ok(Step::Short),
-            _ => Err(Unknown::Chunk),
-        }
+        let Some(end) = chunk_end(rest)? else {
+            return Ok(Step::Short);
+        };
+        self.next += end;
+        self.stage = Stage::Size;
+        Ok(Step::On)
     }
 
     fn trailers(&mut self, rest: &[u8], limits: &Limits) -> Result<Step, Unknown> {
-        let mut fields = [httparse::EMPTY_HEADER; MOST_HEADERS];
-        let fields = &mut fields[..limits.headers.min(MOST_HEADERS)];
-        match httparse::parse_headers(rest, fields).map_err(Unknown::Head)? {
-            Status::Partial => self.partial(rest, LINE_END.len()),
-            Status::Complete((end, _)) => {
-                self.take(end - LINE_END.len().min(end))?;
-                // httparse lets a line end without its first half.
-                let mut lines = rest[..end].split_inclusive(|byte| *byte == b'\n');
-                if !lines.all(|line| line.ends_with(LINE_END)) {
-                    return Err(Unknown::Chunk);
-                }
-                self.next += end;
-                Ok(Step::Complete)
-            }
-        }
+        let Some(end) = trailers_end(rest, self.spare, limits.headers)? else {
+            return Ok(Step::Short);
+        };
+        self.next += end;
+        Ok(Step::Complete)
     }
-
-    /// Is there still room for what has only begun, besides what need not be counted?
-    fn partial(&self, rest: &[u8], uncounted: usize) -> Result<Step, Unknown> {
-        match rest.len() <= self.spare.saturating_add(uncounted) {
-            true => Ok(Step::Short),
-            false => Err(Unknown::Chunk),
-        }
-    }
-
-    fn take(&mut self, bytes: usize) -> Result<(), Unknown> {
-        self.spare = self.spare.checked_sub(bytes).ok_or(Unknown::Chunk)?;
-        Ok(())
-    }
-}
-
-fn size(digits: &[u8]) -> Option<u64> {
-    if !(1..=DIGITS).contains(&digits.len()) {
-        return None;
-    }
-    let mut digits = digits.iter().map(|byte| char::from(*byte).to_digit(16));
-    digits.try_fold(0, |size, digit| Some(size << 4 | u64::from(digit?)))
 }

@@ -1,17 +1,13 @@
 //! What is still to come of a request's body, and where it ends among the bytes that were received.
 //!
-//! Pure: pieces are taken out of the bytes as they are there. Chunks are read more strictly than by hyper: a line ends
-//! with both of its bytes, a size has at most sixteen digits and nothing behind it but an extension, and all that is no
-//! body is bounded. Extensions and trailers say nothing that a dialect knows; their form is looked at and they are dropped.
+//! Pure: pieces are taken out of the bytes as they are there. What the lines between chunks may be is said in
+//! `lines`; here stands how far the reading has come.
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use httparse::Status;
-use memchr::memchr;
 
-use super::head::{Length, end};
+use super::head::Length;
+use crate::lines::{Malformed, chunk_end, chunk_size, trailers_end};
 
-/// Digits that a size of 64 bits has at most.
-const DIGITS: usize = 16;
 /// What all extensions and trailers of a body may take.
 const BESIDES: usize = 16 << 10;
 const TRAILERS: usize = 64;
@@ -41,6 +37,15 @@ enum At {
     Trailers,
 }
 
+impl At {
+    fn chunk(size: u64) -> At {
+        match size {
+            0 => At::Trailers,
+            size => At::Data(size),
+        }
+    }
+}
+
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
@@ -49,10 +54,6 @@ pub enum Found {
     Short,
     End,
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a chunk is malformed")]
-pub struct Malformed;
 
 impl Framing {
     pub fn new(length: Length) -> Framing {
@@ -95,24 +96,30 @@ impl Framing {
                 Stage::Chunk(At::Data(left), _) if *left > 0 => return Ok(piece(bytes, left)),
                 Stage::Chunk(at, spare) => (at, spare),
             };
-            let next = match at {
-                At::Size => size_line(bytes, spare)?,
-                At::Data(_) => Some(At::DataEnd),
-                At::DataEnd => data_end(bytes)?,
-                At::Trailers => match trailers(bytes, *spare)? {
-                    true => {
-                        self.0 = Stage::Done;
-                        continue;
-                    }
-                    false => None,
-                },
+            let come = match at {
+                At::Size => chunk_size(bytes, spare, is_extension)?
+                    .map(|(size, end)| (Some(At::chunk(size)), end)),
+                At::Data(_) => Some((Some(At::DataEnd), 0)),
+                At::DataEnd => chunk_end(bytes)?.map(|end| (Some(At::Size), end)),
+                At::Trailers => trailers_end(bytes, *spare, TRAILERS)?.map(|end| (None, end)),
             };
+            let Some((next, end)) = come else {
+                return Ok(Found::Short);
+            };
+            bytes.advance(end);
             match next {
                 Some(next) => *at = next,
-                None => return Ok(Found::Short),
+                None => self.0 = Stage::Done,
             }
         }
     }
+}
+
+/// Nothing but blanks stands between a size and what begins with its mark.
+fn is_extension(behind: &[u8]) -> bool {
+    let may_be_there = |byte: &u8| *byte == b'\t' || !byte.is_ascii_control();
+    let named = behind.trim_ascii_start().first();
+    (behind.is_empty() || named == Some(&b';')) && behind.iter().all(may_be_there)
 }
 
 fn piece(bytes: &mut BytesMut, left: &mut u64) -> Found {
@@ -124,78 +131,6 @@ fn piece(bytes: &mut BytesMut, left: &mut u64) -> Found {
     }
     *left -= here as u64;
     Found::Piece(bytes.split_to(here).freeze())
-}
-
-fn size_line(bytes: &mut BytesMut, spare: &mut usize) -> Result<Option<At>, Malformed> {
-    let Some(end) = memchr(b'\n', bytes) else {
-        return short(bytes, DIGITS + 1 + *spare);
-    };
-    let line = bytes[..end].strip_suffix(b"\r").ok_or(Malformed)?;
-    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
-    let (digits, extension) = line.split_at(digits.count());
-    *spare = spare.checked_sub(extension.len()).ok_or(Malformed)?;
-    // Nothing but blanks stands between a size and what begins with its mark.
-    let named = extension.trim_ascii_start().first();
-    let fits = extension.is_empty() || named == Some(&b';');
-    if !fits || !extension.iter().all(|byte| may_be_in_a_line(*byte)) {
-        return Err(Malformed);
-    }
-    let size = size(digits).ok_or(Malformed)?;
-    bytes.advance(end + 1);
-    Ok(Some(match size {
-        0 => At::Trailers,
-        size => At::Data(size),
-    }))
-}
-
-fn data_end(bytes: &mut BytesMut) -> Result<Option<At>, Malformed> {
-    match bytes.get(..2) {
-        Some(b"\r\n") => {
-            bytes.advance(2);
-            Ok(Some(At::Size))
-        }
-        Some(_) => Err(Malformed),
-        None if bytes.starts_with(b"\r") || bytes.is_empty() => Ok(None),
-        None => Err(Malformed),
-    }
-}
-
-/// True once they are here and done with; mostly there are none, and an empty line alone.
-fn trailers(bytes: &mut BytesMut, spare: usize) -> Result<bool, Malformed> {
-    if bytes.starts_with(b"\r\n") {
-        bytes.advance(2);
-        return Ok(true);
-    }
-    let Some(end) = end(bytes, 0).map_err(|_| Malformed)? else {
-        return short(bytes, spare).map(|_: Option<At>| false);
-    };
-    let mut fields = [httparse::EMPTY_HEADER; TRAILERS];
-    let parsed = httparse::parse_headers(&bytes[..end], &mut fields);
-    if end > spare || !matches!(parsed, Ok(Status::Complete(_))) {
-        return Err(Malformed);
-    }
-    bytes.advance(end);
-    Ok(true)
-}
-
-/// What is not whole may still become so, within this.
-fn short<T>(bytes: &BytesMut, most: usize) -> Result<Option<T>, Malformed> {
-    match bytes.len() <= most {
-        true => Ok(None),
-        false => Err(Malformed),
-    }
-}
-
-fn may_be_in_a_line(byte: u8) -> bool {
-    byte == b'\t' || !byte.is_ascii_control()
-}
-
-fn size(digits: &[u8]) -> Option<u64> {
-    if !(1..=DIGITS).contains(&digits.len()) {
-        return None;
-    }
-    let mut digits = digits.iter().map(|byte| char::from(*byte).to_digit(16));
-    digits.try_fold(0, |size, digit| Some(size << 4 | u64::from(digit?)))
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use std::mem::MaybeUninit;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use httparse::Status;
-use memchr::memchr_iter;
 
 use crate::ingress::screen::Refusal;
+use crate::lines;
 
 /// The longest target that there can be.
 const TARGET: usize = u16::MAX as usize - 1;
@@ -65,19 +65,10 @@ impl Misread {
     }
 }
 
-/// Where a section of lines ends that an empty one ends, once that is here. Up to `seen` was looked at before.
-pub fn end(bytes: &[u8], seen: usize) -> Result<Option<usize>, Misread> {
-    for at in memchr_iter(b'\n', &bytes[seen..]) {
-        let line = &bytes[..seen + at];
-        // Some take half of a line's end for the whole, others for a part of the line.
-        if !line.ends_with(b"\r") {
-            return Err(Misread::Malformed);
-        }
-        if line.ends_with(b"\n\r") {
-            return Ok(Some(line.len() + 1));
-        }
+impl From<lines::Malformed> for Misread {
+    fn from(_: lines::Malformed) -> Misread {
+        Misread::Malformed
     }
-    Ok(None)
 }
 
 /// Reads a head that is whole. Its fields share its bytes.
@@ -230,18 +221,6 @@ fn size(digits: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_head_ends_at_its_empty_line_wherever_it_is_cut() {
-        let bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET";
-        for seen in 0..26 {
-            assert_eq!(end(&bytes[..seen], 0), Ok(None), "{seen}");
-            assert_eq!(end(bytes, seen), Ok(Some(27)), "{seen}");
-        }
-        for half in ["GET / HTTP/1.1\n", "GET / HTTP/1.1\r\nHost: a\n\r\n", "\n"] {
-            assert_eq!(end(half.as_bytes(), 0), Err(Misread::Malformed));
-        }
-    }
 
     fn lengths(fields: &str) -> Result<Length, Refusal> {
         let head = format!("POST / HTTP/1.1\r\n{fields}\r\n\r\n");

@@ -5,8 +5,9 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::framing::{Found, Framing, Malformed};
-use super::head::{Length, Misread, end};
+use super::framing::{Found, Framing};
+use super::head::{Length, Misread};
+use crate::lines::{Malformed, section_end};
 
 #[derive(Debug)]
 pub struct Inbox {
@@ -40,7 +41,7 @@ impl Inbox {
             // Something else is spoken here: TLS, say, whose speaker would wait for our part of it.
             return Err(Misread::Malformed);
         }
-        match end(&self.bytes, self.seen)? {
+        match section_end(&self.bytes, self.seen)? {
             Some(end) if end <= most_bytes => {
                 self.seen = 0;
                 Ok(Some(self.bytes.split_to(end).freeze()))
