@@ -41,16 +41,18 @@ impl Inbox {
             // Something else is spoken here: TLS, say, whose speaker would wait for our part of it.
             return Err(Misread::Malformed);
         }
-        match section_end(&self.bytes, self.seen)? {
-            Some(end) if end <= most_bytes => {
+        // What stands beyond is not looked at: it may be here or not, as the bytes were cut.
+        let within = &self.bytes[..self.bytes.len().min(most_bytes)];
+        match section_end(within, self.seen)? {
+            Some(end) => {
                 self.seen = 0;
                 Ok(Some(self.bytes.split_to(end).freeze()))
             }
-            None if self.bytes.len() < most_bytes => {
-                self.seen = self.bytes.len();
+            None if within.len() < most_bytes => {
+                self.seen = within.len();
                 Ok(None)
             }
-            _ => Err(Misread::TooLarge),
+            None => Err(Misread::TooLarge),
         }
     }
 
