@@ -55,11 +55,12 @@ fn in_runs(
     escape: impl Fn(&str, &mut Vec<u8>),
 ) {
     while !text.is_empty() {
-        let (run, behind) = text.split_at(run(text.as_bytes(), &itself));
-        out.extend_from_slice(run.as_bytes());
-        if behind.is_empty() {
+        let run = run(text.as_bytes(), &itself);
+        out.extend_from_slice(&text.as_bytes()[..run]);
+        if run == text.len() {
             return;
         }
+        let behind = &text[run..];
         let others = behind.bytes().position(&itself);
         let (others, behind) = behind.split_at(others.unwrap_or(behind.len()));
         escape(others, out);
@@ -82,7 +83,8 @@ fn run(bytes: &[u8], itself: &impl Fn(u8) -> bool) -> usize {
 
 /// The same by whole pieces of this length; the last one may overlap the one before it.
 fn pieces<const LENGTH: usize>(bytes: &[u8], itself: &impl Fn(u8) -> bool) -> usize {
-    let whole = |piece: &[u8; LENGTH]| piece.iter().fold(true, |all, byte| all & itself(*byte));
+    let other = |byte: &u8| u8::from(!itself(*byte));
+    let whole = |piece: &[u8; LENGTH]| piece.iter().fold(0, |any, byte| any | other(byte)) == 0;
     let (chunks, _) = bytes.as_chunks::<LENGTH>();
     let count = chunks.iter().take_while(|piece| whole(piece)).count();
     match bytes.last_chunk() {

@@ -180,8 +180,17 @@ impl<'a> Scope<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn value(&self, source: &Source) -> Value<'a> {
+        match source.root {
+            // Nearly all are.
+            Root::This => self.this.get(&source.path),
+            _ => self.beside(source),
+        }
+    }
+
+    /// What stands elsewhere than in the record at hand.
+    fn beside(&self, source: &Source) -> Value<'a> {
         let path = &source.path;
         match source.root {
             Root::This => self.this.get(path),

@@ -43,8 +43,8 @@ fn take(left: &Cell<usize>, amount: usize) -> bool {
 }
 
 impl Budget {
-    pub fn step(&self) -> bool {
-        take(&self.steps, 1)
+    pub fn steps(&self, fields: usize) -> bool {
+        take(&self.steps, fields)
     }
 
     pub fn look_up(&self) -> bool {

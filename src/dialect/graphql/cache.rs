@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::fmt::{self, Debug, Formatter};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::rc::Rc;
 
 use quick_cache::unsync::Cache as Kept;
@@ -35,20 +35,34 @@ pub struct Cache {
 }
 
 /// A document at a service, with the operation that is meant.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq)]
 struct Key {
+    /// Of all the others, made once: texts are long.
+    hash: u64,
     /// The service's address: two dialects' doors may have one number, and a service stays where it is.
     service: usize,
     text: Box<str>,
     name: Box<str>,
 }
 
-/// The same, borrowed; it hashes alike because its fields do.
-#[derive(Hash)]
+/// The same, borrowed.
 struct Wanted<'a> {
+    hash: u64,
     service: usize,
     text: &'a str,
     name: &'a str,
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
+}
+
+impl Hash for Wanted<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
 }
 
 impl Equivalent<Key> for Wanted<'_> {
@@ -102,8 +116,10 @@ impl Cache {
         if text.len().max(name.len()) > MAX_TEXT {
             return Plan::new(service, text, name, variables, post).map(Rc::new);
         }
+        let service_at = std::ptr::from_ref(service).addr();
         let wanted = Wanted {
-            service: std::ptr::from_ref(service).addr(),
+            hash: self.hasher.hash_one((service_at, text, name)),
+            service: service_at,
             text,
             name,
         };
@@ -113,6 +129,7 @@ impl Cache {
         let plan = Rc::new(Plan::new(service, text, name, variables, post)?);
         if plan.lasting && self.came_before(&wanted) {
             let key = Key {
+                hash: wanted.hash,
                 service: wanted.service,
                 text: text.into(),
                 name: name.into(),
@@ -123,7 +140,7 @@ impl Cache {
     }
 
     fn came_before(&self, wanted: &Wanted<'_>) -> bool {
-        let hash = self.hasher.hash_one(wanted);
+        let hash = wanted.hash;
         let place = &mut self.seen.borrow_mut()[hash as usize % MAX_SEEN];
         std::mem::replace(place, hash) == hash
     }
@@ -200,11 +217,13 @@ mod tests {
     #[test]
     fn a_text_and_a_name_are_two_things() {
         let wanted = |text, name| Wanted {
+            hash: 0,
             service: 0,
             text,
             name,
         };
         let key = Key {
+            hash: 0,
             service: 0,
             text: "ab".into(),
             name: "c".into(),

@@ -18,8 +18,8 @@ impl<'s> Run<'s> {
         node: &'s Node,
         entry: &Entry,
         parent: Option<&Scope<'_>>,
-    ) -> Result<Command, Fault> {
-        let mut command = entry.operation.command();
+    ) -> Result<Box<Command>, Fault> {
+        let mut command = Box::new(entry.operation.command());
         if let Some(scope) = parent {
             for (target, source) in &entry.from {
                 // The loader has checked that one fits the other.

@@ -262,7 +262,7 @@ impl<'t> Scan<'t> {
                     self.ampersands = true;
                     self.at += 1;
                 }
-                b' ' | b'\t' | b',' => self.at += 1,
+                b' ' | b'\t' | b',' => self.skip(|byte| matches!(byte, b' ' | b'\t' | b',')),
                 0xef if self.text[self.at..].starts_with('\u{feff}') => self.at += 3,
                 b'#' => self.skip(|byte| !matches!(byte, b'\n' | b'\r')),
                 byte => return Some(byte),

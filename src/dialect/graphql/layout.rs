@@ -244,9 +244,13 @@ impl<'d> Layout<'d> {
             return Arguments::Open(given.clone());
         }
         let schema = &self.service.schema;
-        let value = |given: &Given, of: &TypeRef| match self.coerced.remove(&given.0.pos) {
-            Some(value) => Ok(Some(value)),
-            None => values::argument(schema, given, of, &Variables::default()),
+        let coerced = &mut self.coerced;
+        let value = |given: &Given, of: &TypeRef| {
+            // Mostly they come in the same order.
+            match coerced.iter().position(|(at, _)| *at == given.0.pos) {
+                Some(known) => Ok(Some(coerced.swap_remove(known).1)),
+                None => values::argument(schema, given, of, &Variables::default()),
+            }
         };
         match tree(schema, definition, given, at, value) {
             Ok(tree) => Arguments::Ready(tree.into_tape()),

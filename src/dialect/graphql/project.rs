@@ -135,15 +135,19 @@ impl<'r> Projector<'r> {
     }
 
     pub(super) fn object(&mut self, nodes: &'r [Node], scope: &Scope<'_>) -> Wrote {
-        if nodes.is_empty() {
-            self.writer.out.push(b'{');
+        let Some(first) = nodes.first() else {
+            self.writer.out.extend_from_slice(b"{}");
+            return Ok(());
+        };
+        if !self.run.budget.steps(nodes.len()) {
+            return Err(self.too_large(first));
         }
         for node in nodes {
             self.writer.out.extend_from_slice(node.lead.as_bytes());
             self.path.push(Step::Key(node));
             let start = self.writer.out.len();
             let wrote = match node.means {
-                _ if start > self.room || !self.run.budget.step() => Err(self.too_large(node)),
+                _ if start > self.room => Err(self.too_large(node)),
                 Meaning::Spelt(at) => match self.run.service.spellings.get(at) {
                     // Most fields are; nothing else of a value's writing is needed for them.
                     Spelling::Leaf(template) => self.leaf(template, scope),
@@ -280,6 +284,7 @@ impl<'r> Projector<'r> {
         }
     }
 
+    #[inline]
     fn leaf(&mut self, template: &'r Template, scope: &Scope<'_>) -> Wrote {
         match self.writer.present(template, scope) {
             true => Ok(()),

@@ -235,7 +235,7 @@ impl<'s> Run<'s> {
                 && if write {
                     settled.call.node == node.id
                 } else {
-                    *settled.call.command == command
+                    settled.call.command == command
                 }
         };
         let found = self.settled.get(self.last.get()).filter(asked);
@@ -246,12 +246,12 @@ impl<'s> Run<'s> {
         });
         Ok(match found {
             Some(found) => Lookup::Settled(&found.call.command, &found.outcome),
-            None => Lookup::Due(Box::new(command)),
+            None => Lookup::Due(command),
         })
     }
 
     fn gather(&self, node: &'s Node, scope: &Scope<'_>, due: &mut Vec<Call>) {
-        if !(node.is_command() || node.below) || !self.budget.step() {
+        if !(node.is_command() || node.below) || !self.budget.steps(1) {
             return;
         }
         match node.means {

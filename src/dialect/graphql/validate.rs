@@ -64,7 +64,7 @@ pub fn choose<'d>(document: &'d ExecutableDocument, name: &str) -> Result<Chosen
 }
 
 /// Arguments without variables, made what their types say, by the places of their names.
-pub type Coerced = HashMap<Pos, Tree>;
+pub type Coerced = Vec<(Pos, Tree)>;
 
 /// A walk over a document.
 pub struct Validation<'d> {
@@ -275,7 +275,7 @@ impl<'d> Validation<'d> {
                 match values::argument(self.schema, given_argument, &argument.of, &none) {
                     // An interface's field may say another type than that of the object which it is asked of.
                     Ok(Some(value)) if self.schema.types[of].shape == Shape::Object => {
-                        self.coerced.insert(name.pos, value);
+                        self.coerced.push((name.pos, value));
                     }
                     Ok(_) => {}
                     Err(error) => self.error(error.message, error.at),
