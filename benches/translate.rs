@@ -20,10 +20,11 @@ use std::sync::LazyLock;
 use case::{Case, cases, lines, parts};
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use sabir::dialect::client::{Call, Heard, Outgoing};
 use sabir::dialect::directory::{Directory, Found};
 use sabir::dialect::fields::Fields;
+use sabir::dialect::headers::Headers;
 use sabir::dialect::server::{Draft, Told};
 use sabir::dialect::wire::Incoming;
 use sabir::dialect::{Dialect, builtin};
@@ -54,7 +55,7 @@ struct Spoken {
     /// The reply's.
     fields: Vec<u8>,
     /// The request's.
-    headers: HeaderMap,
+    headers: Headers,
     body: Vec<u8>,
 }
 
@@ -113,7 +114,7 @@ impl Spoken {
             command,
             outcome,
             door,
-            headers: parts(&outgoing.request).2,
+            headers: (&parts(&outgoing.request).2).into(),
             outgoing,
             status: StatusCode::from_u16(reply.status()).unwrap(),
             fields: lines(&reply.headers),

@@ -8,13 +8,14 @@ mod double;
 
 use std::sync::LazyLock;
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode, Uri};
 use sabir::dialect::client::Call;
 use sabir::dialect::directory::{Directory, Found};
 use sabir::dialect::graphql::project::refused;
 use sabir::dialect::graphql::request::{Asked, Documents};
 use sabir::dialect::graphql::{Budget, Cache, Failure, Plan, Run, Service};
+use sabir::dialect::headers::Headers;
 use sabir::dialect::server::{Ask, Draft, Rendered, Told};
 use sabir::dialect::wire::Incoming;
 use sabir::dialect::{Dialect, builtin};
@@ -58,13 +59,10 @@ pub fn request(data: &[u8]) {
     else {
         return;
     };
-    let mut headers = HeaderMap::new();
-    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
-        let name = HeaderName::from_bytes(name.trim().as_bytes());
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value.trim())) {
-            headers.append(name, value);
-        }
-    }
+    let headers = lines.filter_map(|line| line.split_once(':'));
+    let headers: Headers = headers
+        .map(|(name, value)| (name.trim(), value.trim().as_bytes()))
+        .collect();
     let incoming = Incoming {
         method: &method,
         segments: &[],

@@ -83,6 +83,7 @@ fn body<'d>(
 
 fn words(head: &Head) -> String {
     let request = &head.request;
-    let (method, target, fields) = (request.method(), request.uri(), request.headers());
+    let fields: Vec<_> = request.headers.iter().collect();
+    let (method, target) = (&request.method, &request.uri);
     format!("{method} {target} {fields:?} {} {}", head.keeps, head.asks)
 }

@@ -314,7 +314,7 @@ fn decode(
         method: &request.method,
         segments: &segments,
         query,
-        headers: &headers,
+        headers: &(&headers).into(),
         body: &request.body,
     };
     dialect

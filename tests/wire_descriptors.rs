@@ -9,17 +9,17 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body_util::Full;
 use rlimit::Resource;
-use sabir::ingress::listener::{Body, Client, Config, Handler, bind, serve};
+use sabir::ingress::listener::{Body, Client, Config, Handler, Request, bind, serve};
 use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 struct Salam;
 
 impl Handler for Salam {
-    async fn answer(&self, _: Request<Body>, _: &Client) -> Response<Full<Bytes>> {
+    async fn answer(&self, _: &Request, _: Body, _: &Client) -> Response<Full<Bytes>> {
         Response::new(Full::from("salam"))
     }
 }

@@ -19,7 +19,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
-use sabir::ingress::listener::{Body, Client, Config, Handler, bind, serve};
+use sabir::ingress::listener::{self, Body, Client, Config, Handler, bind, serve};
 use sabir::tls::server::{Certificates, Files, acceptor};
 use support::authority::{Authority, Secure, connect};
 use tokio::sync::{Barrier, watch};
@@ -36,10 +36,14 @@ struct Echo {
 }
 
 impl Handler for Echo {
-    async fn answer(&self, request: Request<Body>, _: &Client) -> Response<Full<Bytes>> {
-        let (head, body) = request.into_parts();
+    async fn answer(
+        &self,
+        request: &listener::Request,
+        body: Body,
+        _: &Client,
+    ) -> Response<Full<Bytes>> {
         self.begun.fetch_add(1, Ordering::SeqCst);
-        match head.uri.path() {
+        match request.uri.path() {
             "/together" => {
                 let _ = self.together.wait().await;
             }
@@ -56,8 +60,8 @@ impl Handler for Echo {
             }
         };
         self.finished.fetch_add(1, Ordering::SeqCst);
-        let host = head.headers["host"].to_str().unwrap();
-        let mut text = format!("{} {host} {} ", head.method, head.uri.path()).into_bytes();
+        let host = request.headers.text("host").unwrap();
+        let mut text = format!("{} {host} {} ", request.method, request.uri.path()).into_bytes();
         text.extend_from_slice(&body);
         Response::new(Full::from(text))
     }

@@ -14,8 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use http::request::Parts;
-use http::{Request, Response, StatusCode, header};
+use http::{Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -24,7 +23,7 @@ use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree as _;
-use sabir::ingress::listener::{Body, Client, Config, Handler, bind, serve};
+use sabir::ingress::listener::{Body, Client, Config, Handler, Request, bind, serve};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -40,18 +39,22 @@ struct Seen {
     refused: bool,
 }
 
-fn words(head: &Parts, body: &[u8]) -> String {
-    let (mut words, mut sized) = (format!("{} {}", head.method, head.uri), false);
-    for (name, value) in &head.headers {
+fn words(head: &Request, body: &[u8]) -> String {
+    let (mut words, mut fields) = (format!("{} {}", head.method, head.uri), Vec::new());
+    for (name, value) in head.headers.iter() {
+        let field = format!(" {}={}", name.to_lowercase(), value.escape_ascii());
         // hyper leaves out what says the same once more.
-        if name != header::CONTENT_LENGTH || !std::mem::replace(&mut sized, true) {
-            words += &format!(" {name}={value:?}");
+        if name.to_lowercase() != "content-length" || !fields.contains(&field) {
+            fields.push(field);
         }
     }
+    // hyper puts those of one name together.
+    fields.sort_by_key(|field| field.split('=').next().map(str::to_owned));
+    words += &fields.concat();
     format!("{words} {}", body.escape_ascii())
 }
 
-fn answer(head: &Parts, body: Result<Bytes, impl std::fmt::Display>) -> Response<Full<Bytes>> {
+fn answer(head: &Request, body: Result<Bytes, impl std::fmt::Display>) -> Response<Full<Bytes>> {
     match body {
         Ok(body) => Response::new(Full::from(words(head, &body))),
         Err(error) => {
@@ -65,17 +68,16 @@ fn answer(head: &Parts, body: Result<Bytes, impl std::fmt::Display>) -> Response
 struct Ours;
 
 impl Handler for Ours {
-    async fn answer(&self, request: Request<Body>, _: &Client) -> Response<Full<Bytes>> {
-        let (head, body) = request.into_parts();
-        answer(&head, body.read(1 << 20).await)
+    async fn answer(&self, request: &Request, body: Body, _: &Client) -> Response<Full<Bytes>> {
+        answer(request, body.read(1 << 20).await)
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "limited, and in a test")]
-async fn theirs(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn theirs(request: http::Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, 1 << 20).collect().await;
-    Ok(answer(&head, body.map(|body| body.to_bytes())))
+    Ok(answer(&(&head).into(), body.map(|body| body.to_bytes())))
 }
 
 /// Sends the bytes, cut after `cuts`, and gathers what comes back.

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use flate2::{Compression, read};
-use http::{Extensions, Method, Request, Response, StatusCode};
+use http::{Extensions, Method, Response, StatusCode};
 use http_body_util::Full;
 use sabir::admin::Admin;
 use sabir::admin::graphiql::Graphiql;
 use sabir::ingress::listener::{
-    Body, BodyError, Client, Config, Handler, Refusal, Switched, bind, bind_each, serve,
+    Body, BodyError, Client, Config, Handler, Refusal, Request, Switched, bind, bind_each, serve,
 };
 use sabir::metrics::Metrics;
 use sabir::store::Health;
@@ -57,16 +57,15 @@ impl Echo {
 }
 
 impl Handler for Echo {
-    async fn answer(&self, request: Request<Body>, _: &Client) -> Response<Full<Bytes>> {
-        if request.headers().contains_key("upgrade") {
+    async fn answer(&self, request: &Request, body: Body, _: &Client) -> Response<Full<Bytes>> {
+        if request.headers.get("upgrade").is_some() {
             let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
             response.extensions_mut().insert("!");
             return response;
         }
-        let (head, body) = request.into_parts();
         self.begun.fetch_add(1, Ordering::SeqCst);
-        match head.uri.path() {
+        match request.uri.path() {
             "/never" => std::future::pending().await,
             "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
             "/big" => return Response::new(Full::from("z".repeat(64 << 20))),
@@ -80,7 +79,7 @@ impl Handler for Echo {
             Err(error) => return failed(&error),
         };
         self.finished.fetch_add(1, Ordering::SeqCst);
-        let mut text = format!("{} {} ", head.method, head.uri.path()).into_bytes();
+        let mut text = format!("{} {} ", request.method, request.uri.path()).into_bytes();
         text.extend_from_slice(&body);
         Response::new(Full::from(text))
     }

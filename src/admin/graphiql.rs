@@ -10,14 +10,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::text;
+use crate::dialect::headers::Headers;
 use crate::ingress::exchange::Doors;
-use crate::ingress::listener::{Body, Client, Handler};
+use crate::ingress::listener::{Body, Client, Handler, Request};
 
 const PAGE: &str = "/graphiql";
 
@@ -90,14 +91,19 @@ pub fn owns(path: &str) -> bool {
 }
 
 impl<H: Handler> Graphiql<H> {
-    pub async fn answer(&self, request: Request<Body>, client: &Client) -> Response<Full<Bytes>> {
-        let path = request.uri().path().strip_prefix(PAGE).unwrap_or_default();
-        if !at_home(request.headers()) {
+    pub async fn answer(
+        &self,
+        request: &Request,
+        body: Body,
+        client: &Client,
+    ) -> Response<Full<Bytes>> {
+        let path = request.uri.path().strip_prefix(PAGE).unwrap_or_default();
+        if !at_home(&request.headers) {
             return text(StatusCode::MISDIRECTED_REQUEST, NAME);
         }
-        match *request.method() {
+        match request.method {
             Method::GET | Method::HEAD => self.show(path),
-            Method::POST => self.ask(request, client).await,
+            Method::POST => self.ask(request, body, client).await,
             _ => {
                 let mut response = text(StatusCode::METHOD_NOT_ALLOWED, NO_DOOR);
                 let allowed = HeaderValue::from_static("GET, HEAD, POST");
@@ -122,15 +128,15 @@ impl<H: Handler> Graphiql<H> {
     }
 
     /// Has what is asked at a door answered there.
-    async fn ask(&self, mut request: Request<Body>, client: &Client) -> Response<Full<Bytes>> {
-        if !own_page(request.headers()) {
+    async fn ask(&self, request: &Request, body: Body, client: &Client) -> Response<Full<Bytes>> {
+        if !own_page(&request.headers) {
             return text(StatusCode::FORBIDDEN, ELSEWHERE);
         }
-        if !is_json(request.headers()) {
+        if !is_json(&request.headers) {
             return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, NO_JSON);
         }
         let doors = (self.doors)();
-        let path = request.uri().path().strip_prefix(PAGE).unwrap_or_default();
+        let path = request.uri.path().strip_prefix(PAGE).unwrap_or_default();
         let graphs = doors.graphs();
         let Some(graph) = graphs.iter().find(|graph| graph.path == path) else {
             return text(StatusCode::NOT_FOUND, NO_DOOR);
@@ -141,16 +147,24 @@ impl<H: Handler> Graphiql<H> {
         let Ok(uri) = path.parse::<Uri>() else {
             return text(StatusCode::NOT_FOUND, NO_DOOR);
         };
-        if let Some(Ok(host)) = graph.host.map(HeaderValue::from_str) {
-            request.headers_mut().insert(header::HOST, host);
+        let mut request = request.clone();
+        request.uri = uri;
+        if let Some(host) = graph.host {
+            request.headers = under_host(&request.headers, host);
         }
-        *request.uri_mut() = uri;
-        let mut response = self.clients.answer(request, client).await;
+        let mut response = self.clients.answer(&request, body, client).await;
         // The door may be open to everybody's pages; this one is not.
         let headers = response.headers_mut();
         headers.remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
         response
     }
+}
+
+/// The same headers with another host.
+fn under_host(headers: &Headers, host: &str) -> Headers {
+    let others = headers.iter();
+    let others = others.filter(|(name, _)| !name.eq_ignore_ascii_case("host"));
+    others.chain([("host", host.as_bytes())]).collect()
 }
 
 /// What the page offers to ask.
@@ -189,11 +203,11 @@ fn sent(kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 
 /// Is this asked under a name that nobody else can give us? A page from elsewhere can have its own name lead here, and a
 /// browser then takes us for the site that the page is from.
-fn at_home(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST) else {
+fn at_home(headers: &Headers) -> bool {
+    if headers.get("host").is_none() {
         return true;
-    };
-    let Ok(host) = host.to_str() else {
+    }
+    let Some(host) = headers.text("host") else {
         return false;
     };
     let name = match host.rsplit_once(':') {
@@ -208,26 +222,21 @@ fn at_home(headers: &HeaderMap) -> bool {
 
 /// Was this not asked by another site's page? A browser says so in the first header; where it keeps that one to itself, as
 /// it does to a host that it does not trust, in the second. Other programs send neither, and have no page's rights.
-fn own_page(headers: &HeaderMap) -> bool {
+fn own_page(headers: &Headers) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
-        return site == "same-origin" || site == "none";
+        return site == b"same-origin" || site == b"none";
     }
-    let Some(origin) = headers.get(header::ORIGIN) else {
+    if headers.get("origin").is_none() {
         return true;
-    };
-    let authority = origin.to_str().ok().and_then(|origin| {
-        let (_, authority) = origin.split_once("://")?;
-        Some(authority)
-    });
-    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    authority.is_some_and(|authority| host == Some(authority.as_bytes()))
+    }
+    let origin = headers.text("origin").unwrap_or_default();
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    authority.is_some_and(|authority| headers.text("host") == Some(authority))
 }
 
 /// The one kind of body that no form can send: for that alone a browser asks first, and is not let.
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
+fn is_json(headers: &Headers) -> bool {
+    let kind = headers.text("content-type");
     let essence = kind.and_then(|kind| kind.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }

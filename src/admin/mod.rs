@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 
-use crate::ingress::listener::{Body, Client, Handler};
+use crate::ingress::listener::{Body, Client, Handler, Request};
 use crate::metrics::Metrics;
 use crate::store::Health;
 use graphiql::Graphiql;
@@ -33,17 +33,22 @@ pub struct Admin<H> {
 }
 
 impl<H: Handler> Handler for Admin<H> {
-    async fn answer(&self, request: Request<Body>, client: &Client) -> Response<Full<Bytes>> {
-        if graphiql::owns(request.uri().path()) {
-            return self.graphiql.answer(request, client).await;
+    async fn answer(
+        &self,
+        request: &Request,
+        body: Body,
+        client: &Client,
+    ) -> Response<Full<Bytes>> {
+        if graphiql::owns(request.uri.path()) {
+            return self.graphiql.answer(request, body, client).await;
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        if !matches!(request.method, Method::GET | Method::HEAD) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, PATHS);
             let allowed = HeaderValue::from_static("GET, HEAD");
             response.headers_mut().insert(header::ALLOW, allowed);
             return response;
         }
-        match request.uri().path() {
+        match request.uri.path() {
             "/healthz" => text(StatusCode::OK, "alive\n"),
             "/readyz" => self.readiness(),
             "/status" => self.status(),

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use anyhow::Result;
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Method, Response};
 use http_body_util::Full;
 use rustls::ServerConfig;
 use tokio::runtime::{Builder, LocalOptions};
@@ -22,7 +22,7 @@ use tracing::error;
 use super::build::Snapshot;
 use crate::gateway::Gateway;
 use crate::ingress::exchange::{Doors, Exchange};
-use crate::ingress::listener::{self, Body, Client, Handler, Refusal};
+use crate::ingress::listener::{self, Body, Client, Handler, Refusal, Request};
 use crate::log::Lines;
 use crate::relay::Relay;
 
@@ -137,9 +137,14 @@ fn exchange(snapshot: &Snapshot, before: Option<&Relay>, log: Option<Lines>) -> 
 }
 
 impl Handler for Current {
-    async fn answer(&self, request: Request<Body>, client: &Client) -> Response<Full<Bytes>> {
+    async fn answer(
+        &self,
+        request: &Request,
+        body: Body,
+        client: &Client,
+    ) -> Response<Full<Bytes>> {
         let exchange = self.newest();
-        exchange.answer(request, client).await
+        exchange.answer(request, body, client).await
     }
 
     fn refuse(&self, refusal: &Refusal, method: &Method, path: &str) -> Response<Full<Bytes>> {

@@ -11,6 +11,7 @@ pub mod escape;
 pub mod exchange;
 pub mod fields;
 pub mod graphql;
+pub mod headers;
 pub mod mapping;
 mod multipart;
 mod query;

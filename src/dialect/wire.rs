@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method};
+use http::Method;
 
 use super::exchange::{BodyKind, Dialect, QueryKind};
+use super::headers::Headers;
 use super::query;
 use super::read::{Field, Fields};
 use super::tape::Tape;
@@ -21,7 +21,7 @@ pub struct Incoming<'a> {
     pub segments: &'a [&'a str],
     /// Without the question mark.
     pub query: &'a str,
-    pub headers: &'a HeaderMap,
+    pub headers: &'a Headers,
     pub body: &'a [u8],
 }
 
@@ -61,16 +61,10 @@ impl<'a> Incoming<'a> {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        let kind = match self
-            .headers
-            .get(CONTENT_TYPE)
-            .map(|value| value.to_str().unwrap_or_default())
-        {
-            None => dialect.bodies.first().copied().unwrap_or(BodyKind::Json),
-            Some(kind) => body_kind(kind)
-                .or(dialect.bodies.first().copied())
-                .unwrap_or(BodyKind::Json),
-        };
+        let told = self.headers.text("content-type").and_then(body_kind);
+        let kind = told
+            .or(dialect.bodies.first().copied())
+            .unwrap_or(BodyKind::Json);
         let tape = match kind {
             BodyKind::Json => self.json()?,
             BodyKind::Form => {
@@ -97,8 +91,8 @@ impl<'a> Incoming<'a> {
     fn multipart(&self) -> Result<Tape<'a>, Unreadable> {
         let boundary = self
             .headers
-            .get(CONTENT_TYPE)
-            .and_then(|value| multer::parse_boundary(value.to_str().ok()?).ok())
+            .text("content-type")
+            .and_then(|kind| multer::parse_boundary(kind).ok())
             .ok_or_else(|| Unreadable("the multipart body has no boundary".into()))?;
         let pairs = super::multipart::fields(self.body, &boundary)
             .ok_or_else(|| Unreadable("the multipart body cannot be read".into()))?;

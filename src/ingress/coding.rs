@@ -6,12 +6,11 @@
 
 use std::io::Read;
 
-use bytes::Bytes;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use http::{HeaderMap, header};
-
 use super::body::BodyError;
 use super::screen::Refusal;
+use crate::dialect::headers::Headers;
+use bytes::Bytes;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 /// What is understood, as a refusal tells it.
 pub(super) const ACCEPTED: &str = "gzip, deflate";
@@ -24,15 +23,15 @@ pub(super) enum Coding {
 
 impl Coding {
     /// The coding that a head names; none if the body is as it is.
-    pub fn of(headers: &HeaderMap) -> Result<Option<Coding>, Refusal> {
-        let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    pub fn of(headers: &Headers) -> Result<Option<Coding>, Refusal> {
+        let mut codings = headers.all("content-encoding");
         let Some(coding) = codings.next() else {
             return Ok(None);
         };
         if codings.next().is_some() {
             return Err(Refusal::ContentCoding);
         }
-        match coding.as_bytes().to_ascii_lowercase().as_slice() {
+        match coding.to_ascii_lowercase().as_slice() {
             b"identity" => Ok(None),
             b"gzip" | b"x-gzip" => Ok(Some(Coding::Gzip)),
             b"deflate" => Ok(Some(Coding::Deflate)),

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::{Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderValue, Response, header};
 use http_body_util::Full;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
@@ -22,6 +22,7 @@ use super::floor::{Seat, Terms};
 use super::http1::{self, Socket};
 use super::http2;
 use super::listener::{Client, Handler};
+use super::request::Request;
 use super::screen::{Refusal, screen};
 use crate::alarm::Alarm;
 use crate::metrics::waits::accounted;
@@ -94,18 +95,18 @@ pub(super) async fn respond<H: Handler>(
     handler: &H,
     terms: &Terms,
     client: &Client,
-    request: Request<Source>,
+    request: &Request,
+    source: Source,
     fit: Result<(), Refusal>,
 ) -> (Response<Full<Bytes>>, bool) {
-    match screen(&request, fit) {
+    match screen(request, fit) {
         Ok(coding) => {
-            let body = |source| Body::new(source, coding, terms.body_bytes, terms.body_within);
-            let answer = pin!(handler.answer(request.map(body), client));
+            let body = Body::new(source, coding, terms.body_bytes, terms.body_within);
+            let answer = pin!(handler.answer(request, body, client));
             (accounted(answer).await, false)
         }
         Err(refusal) => {
-            let (method, path) = (request.method(), request.uri().path());
-            let mut response = handler.refuse(&refusal, method, path);
+            let mut response = handler.refuse(&refusal, &request.method, request.uri.path());
             if refusal == Refusal::ContentCoding {
                 let accepted = HeaderValue::from_static(ACCEPTED);
                 response

@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Response, header};
 use http_body_util::Full;
 
 use super::arrival;
 use super::capacity::{Capacity, Place};
-use super::listener::{Body, Client, Handler, Refusal};
+use super::listener::{Body, Client, Handler, Refusal, Request};
 use super::rescue;
 use crate::dialect::Dialect;
 use crate::dialect::directory::{Directory, Found};
@@ -110,12 +110,16 @@ struct Visit<'d> {
 }
 
 impl Handler for Exchange {
-    async fn answer(&self, request: Request<Body>, client: &Client) -> Response<Full<Bytes>> {
+    async fn answer(
+        &self,
+        request: &Request,
+        body: Body,
+        client: &Client,
+    ) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let _in_flight = self.doors.metrics.enter();
-        let (parts, body) = request.into_parts();
-        let path = parts.uri.path();
-        let found = self.find(&parts, path);
+        let path = request.uri.path();
+        let found = self.find(request, path);
         let (dialect, door) = match &found {
             Found::Exchanges { dialect, door, .. }
             | Found::Method { dialect, door, .. }
@@ -126,7 +130,7 @@ impl Handler for Exchange {
                 return response;
             }
         };
-        let mut visit = self.visit(dialect, door, &parts, client, started);
+        let mut visit = self.visit(dialect, door, request, client, started);
         let place = self.doors.capacity.enter().await;
         if place.is_none() {
             self.doors.metrics.no_place();
@@ -136,7 +140,7 @@ impl Handler for Exchange {
         {
             let body = place.as_ref().map(|place| (place, body));
             return self
-                .documents(service, &mut visit, &parts, body, started)
+                .documents(service, &mut visit, request, body, started)
                 .await;
         }
         let Some(place) = place else {
@@ -152,17 +156,17 @@ impl Handler for Exchange {
             } => {
                 visit.allow = allow;
                 let incoming = Incoming {
-                    method: &parts.method,
+                    method: &request.method,
                     segments: &segments,
-                    query: parts.uri.query().unwrap_or_default(),
-                    headers: &parts.headers,
+                    query: request.uri.query().unwrap_or_default(),
+                    headers: &request.headers,
                     body: b"",
                 };
                 self.read(&mut visit, incoming, (&place, body), candidates)
                     .await
             }
             Found::Method { allow, .. } => {
-                let fault = no_method(&parts.method, allow);
+                let fault = no_method(&request.method, allow);
                 (Err(fault), ReplyContext::default(), false)
             }
             _ => (
@@ -205,8 +209,8 @@ impl Handler for Exchange {
 }
 
 impl Exchange {
-    fn find<'p>(&'p self, parts: &http::request::Parts, path: &'p str) -> Found<'p> {
-        let found = self.doors.directory.find(&parts.method, path);
+    fn find<'p>(&'p self, request: &Request, path: &'p str) -> Found<'p> {
+        let found = self.doors.directory.find(&request.method, path);
         let (Found::Exchanges { dialect, .. }
         | Found::Method { dialect, .. }
         | Found::Owned { dialect, .. }) = &found
@@ -216,11 +220,7 @@ impl Exchange {
         let Some(Some(host)) = self.doors.hosts.get(*dialect) else {
             return found;
         };
-        let asked = parts
-            .headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or_default();
+        let asked = request.headers.text("host").unwrap_or_default();
         // Of an address in brackets the last colon begins no port.
         let asked = match asked.rsplit_once(':') {
             Some((name, port)) if !port.ends_with(']') => name,
@@ -238,18 +238,12 @@ impl Exchange {
         &self,
         dialect: usize,
         door: usize,
-        parts: &http::request::Parts,
+        request: &Request,
         client: &Client,
         started: Instant,
     ) -> Visit<'_> {
         let spoken = &self.doors.dialects[dialect];
-        let text = |name: &str| {
-            parts
-                .headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-        };
+        let text = |name| request.headers.text(name).unwrap_or_default();
         let now = arrival::now();
         let nonce = if spoken.doors[door].nonce {
             letters(NONCE)
@@ -263,7 +257,7 @@ impl Exchange {
             key: text(IDEMPOTENCY_KEY).trim_matches('"').into(),
             client_ip: client.address.clone(),
             host: text("host").into(),
-            target: parts
+            target: request
                 .uri
                 .path_and_query()
                 .map_or("", |target| target.as_str())

@@ -120,15 +120,15 @@ impl<H: Handler> Conversation<'_, H> {
 
     async fn exchange(&self, head: Head) -> io::Result<bool> {
         let mut manner = Manner {
-            old: head.request.version() == Version::HTTP_10,
-            to_head: head.request.method() == Method::HEAD,
+            old: head.request.version == Version::HTTP_10,
+            to_head: head.request.method == Method::HEAD,
             keeps: false,
         };
         let source = self.source(&head);
         let fit = head.length.map(|_| ());
-        let request = head.request.map(|()| source);
         let (handler, terms) = (&*self.seat.floor.handler, &self.seat.terms);
-        let (response, refused) = respond(handler, terms, &self.client, request, fit).await;
+        let respond = respond(handler, terms, &self.client, &head.request, source, fit);
+        let (response, refused) = respond.await;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return self.switch(response, manner).await;
         }

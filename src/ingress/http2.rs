@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Response, header};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
@@ -30,6 +30,7 @@ use super::body::Source;
 use super::connection::respond;
 use super::floor::{Floor, Seat, Terms};
 use super::listener::{Client, Config, Handler};
+use super::request::Request;
 use super::screen::{Refusal, agree_on_host};
 use super::vitals::{Patience, Vitals};
 use crate::alarm::Alarm;
@@ -122,7 +123,7 @@ async fn exchange<H: Handler>(
     streams: Rc<Streams>,
     further: bool,
     peer: SocketAddr,
-    mut request: Request<Incoming>,
+    mut request: http::Request<Incoming>,
 ) -> Result<Response<Paced>, JoinError> {
     let stream = Stream::begin(streams);
     let client = Client::new(peer, stream.presence.clone());
@@ -137,8 +138,9 @@ async fn exchange<H: Handler>(
             Ok(()) if headers > terms.headers => Err(Refusal::ManyHeaders),
             fit => fit,
         };
-        let request = request.map(Source::Stream);
-        respond(&*floor.handler, &terms, &client, request, fit)
+        let (parts, body) = request.into_parts();
+        let (request, source) = (Request::from(&parts), Source::Stream(body));
+        respond(&*floor.handler, &terms, &client, &request, source, fit)
             .await
             .0
     });

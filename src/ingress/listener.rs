@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compact_str::format_compact;
-use http::{Extensions, Method, Request, Response};
+use http::{Extensions, Method, Response};
 use http_body_util::Full;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +28,7 @@ pub use super::body::{Body, BodyError};
 use super::connection::{plain, secure};
 use super::floor::Floor;
 pub use super::http1::Switched;
+pub use super::request::Request;
 pub use super::screen::Refusal;
 use crate::model::{Presence, Text};
 
@@ -107,7 +108,8 @@ impl Client {
 pub trait Handler: 'static {
     fn answer(
         &self,
-        request: Request<Body>,
+        request: &Request,
+        body: Body,
         client: &Client,
     ) -> impl Future<Output = Response<Full<Bytes>>>;
 

@@ -10,6 +10,7 @@ mod floor;
 pub mod http1;
 mod http2;
 pub mod listener;
+mod request;
 mod rescue;
 mod screen;
 mod vitals;

@@ -5,10 +5,12 @@
 //! words may be a dialect's.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderValue, Method, Response, StatusCode, Version, header};
 use http_body_util::Full;
 
 use super::coding::Coding;
+use super::request::Request;
+use crate::dialect::headers::Headers;
 
 /// Why a request is refused before any dialect has looked at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,27 +69,27 @@ impl Refusal {
 
 /// Is this a request that can be answered, and how is its body packed? `fit` is what only the connection can tell of it,
 /// and stands behind the coding that it may be about.
-pub(super) fn screen<B>(
-    request: &Request<B>,
+pub(super) fn screen(
+    request: &Request,
     fit: Result<(), Refusal>,
 ) -> Result<Option<Coding>, Refusal> {
-    let headers = request.headers();
-    if *request.method() == Method::CONNECT {
+    let headers = &request.headers;
+    if request.method == Method::CONNECT {
         return Err(Refusal::Tunnel);
     }
     fit?;
-    let mut expected = headers.get_all(header::EXPECT).iter();
-    if expected.any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    let mut expected = headers.all("expect");
+    if expected.any(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
         return Err(Refusal::Expectation);
     }
     let coding = Coding::of(headers)?;
-    screen_host(headers, request.version())?;
+    screen_host(headers, request.version)?;
     Ok(coding)
 }
 
 /// HTTP/2 names the host in the request's target, and may name it again in the header. What comes later reads the
 /// header alone.
-pub(super) fn agree_on_host<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+pub(super) fn agree_on_host<B>(request: &mut http::Request<B>) -> Result<(), Refusal> {
     let Some(authority) = request.uri().authority() else {
         return Ok(());
     };
@@ -101,11 +103,11 @@ pub(super) fn agree_on_host<B>(request: &mut Request<B>) -> Result<(), Refusal> 
     Ok(())
 }
 
-fn screen_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
-    let mut hosts = headers.get_all(header::HOST).iter();
+fn screen_host(headers: &Headers, version: Version) -> Result<(), Refusal> {
+    let mut hosts = headers.all("host");
     match (hosts.next(), hosts.next()) {
         (_, Some(_)) => Err(Refusal::ManyHosts),
-        (Some(host), None) if !is_host(host.as_bytes()) => Err(Refusal::NotAHost),
+        (Some(host), None) if !is_host(host) => Err(Refusal::NotAHost),
         (Some(_), None) => Ok(()),
         // Older than the header.
         (None, None) if version == Version::HTTP_10 => Ok(()),
@@ -115,8 +117,23 @@ fn screen_host(headers: &HeaderMap, version: Version) -> Result<(), Refusal> {
 
 /// Letters, digits and what addresses and ports are written with; no list, no user, no path.
 fn is_host(host: &[u8]) -> bool {
-    !host.is_empty()
-        && host
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+;=".contains(byte))
+    let fits = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b':'
+                    | b'['
+                    | b']'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('..=b'+' | b';' | b'='
+            )
+    };
+    !host.is_empty() && host.iter().all(fits)
 }

@@ -5,6 +5,7 @@ use sabir::dialect::Dialect;
 use sabir::dialect::client::{Call, Heard, Understood};
 use sabir::dialect::directory::{Directory, Found};
 use sabir::dialect::fields::Fields;
+use sabir::dialect::headers::Headers;
 use sabir::dialect::server::{Draft, Told};
 use sabir::dialect::wire::Incoming;
 use sabir::model::record::{Slot, Type, Typed};
@@ -74,11 +75,12 @@ fn check_decode(
             return Err(format!("nobody answers at {path}"));
         }
     };
+    let headers = Headers::from(&request.headers);
     let incoming = Incoming {
         method: &method,
         segments: &segments,
         query,
-        headers: &request.headers,
+        headers: &headers,
         body: request.body.as_bytes(),
     };
     let mut command = Operation::CheckSession.command();

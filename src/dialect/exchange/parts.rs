@@ -7,10 +7,11 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, InvalidHeaderValue};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
 use super::Role;
 use crate::dialect::fields;
+use crate::dialect::headers::Headers;
 use crate::dialect::template::{Absence, Placeholder, Scope, Source, Template};
 use crate::dialect::write::Writer;
 
@@ -126,8 +127,8 @@ impl Header {
     }
 
     /// The text that its template reads; nothing where it is not there, or is none.
-    pub fn text<'h>(&self, headers: &'h HeaderMap) -> Option<Cow<'h, str>> {
-        let value = headers.get(&self.name)?.to_str().ok()?;
+    pub fn text<'h>(&self, headers: &'h Headers) -> Option<Cow<'h, str>> {
+        let value = headers.text(self.name.as_str())?;
         if !self.basic {
             return Some(value.into());
         }

@@ -6,11 +6,11 @@
 
 use std::borrow::Cow;
 
-use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, StatusCode};
 
 use super::document::MAX_BYTES;
 use super::values::Variables;
+use crate::dialect::headers::visible;
 use crate::dialect::tape::{Tape, Tree};
 use crate::dialect::wire::Incoming;
 use crate::dialect::{multipart, query};
@@ -160,8 +160,7 @@ fn parsed(incoming: &Incoming<'_>) -> Result<Option<Tree>, StatusCode> {
     let bodies = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
     let Some(kind) = incoming
         .headers
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok())
+        .text("content-type")
         .filter(|_| bodies.contains(incoming.method))
     else {
         return Ok(None);
@@ -207,12 +206,12 @@ fn pairs(text: &str) -> Option<Members> {
 
 /// Does the client take JSON?
 fn acceptable(incoming: &Incoming<'_>) -> bool {
-    let mut accepts = incoming.headers.get_all(ACCEPT).iter().peekable();
+    let mut accepts = incoming.headers.all("accept").peekable();
     if accepts.peek().is_none() {
         return true;
     }
     accepts
-        .filter_map(|value| value.to_str().ok())
+        .filter_map(|value| visible(value))
         .flat_map(|value| value.split(','))
         .any(|kind| {
             let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -224,7 +223,6 @@ fn acceptable(incoming: &Incoming<'_>) -> bool {
 pub fn prefers_json(incoming: &Incoming<'_>) -> bool {
     incoming
         .headers
-        .get(ACCEPT)
-        .and_then(|value| value.to_str().ok())
+        .text("accept")
         .is_some_and(|value| value.contains("json"))
 }

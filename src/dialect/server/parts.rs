@@ -2,9 +2,8 @@
 //!
 //! Which exchange the request is has been decided by then; what is missing is named as the wire names it.
 
-use http::HeaderMap;
-
 use crate::dialect::exchange::*;
+use crate::dialect::headers::Headers;
 use crate::dialect::query;
 use crate::dialect::read::{Field, Fit, Miss, Reader, matches, members_match};
 use crate::dialect::tape::{Kind, Leaf, Tape};
@@ -127,7 +126,7 @@ fn path_name(template: &Template) -> &str {
 pub(super) fn read_headers(
     reader: &mut Reader<'_>,
     parts: &Parts,
-    headers: &HeaderMap,
+    headers: &Headers,
     target: &mut Target<'_>,
 ) -> Result<(), Miss> {
     parts.header.iter().try_for_each(|header| {

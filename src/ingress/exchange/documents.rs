@@ -22,7 +22,7 @@ use crate::dialect::graphql::{Budget, Call, Failure, Run, Service};
 use crate::dialect::server::Rendered;
 use crate::dialect::wire::Incoming;
 use crate::ingress::capacity::Place;
-use crate::ingress::listener::Body;
+use crate::ingress::listener::{Body, Request};
 use crate::ingress::rescue;
 use crate::metrics::waits;
 use crate::model::{Done, Fault, Kind, Operation, Outcome, Reply, Text};
@@ -61,12 +61,12 @@ impl Exchange {
         &self,
         service: &Service,
         visit: &mut Visit<'_>,
-        parts: &http::request::Parts,
+        request: &Request,
         body: Option<(&Place<'_>, Body)>,
         started: Instant,
     ) -> Response<Full<Bytes>> {
         let answer = match body {
-            Some(body) => self.answer_documents(service, visit, parts, body).await,
+            Some(body) => self.answer_documents(service, visit, request, body).await,
             None => self.whole(visit, rescue::full(), None),
         };
         let dialect = &self.doors.dialects[visit.dialect];
@@ -77,7 +77,7 @@ impl Exchange {
         for (name, value) in &dialect.doors[visit.door].header {
             rendered.headers.insert(name.clone(), value.clone());
         }
-        let body = if parts.method == Method::HEAD {
+        let body = if request.method == Method::HEAD {
             Bytes::new()
         } else {
             rendered.body
@@ -100,15 +100,15 @@ impl Exchange {
         &self,
         service: &Service,
         visit: &mut Visit<'_>,
-        parts: &http::request::Parts,
+        request: &Request,
         (place, body): (&Place<'_>, Body),
     ) -> Answer {
         let dialect = &self.doors.dialects[visit.dialect];
         let mut incoming = Incoming {
-            method: &parts.method,
+            method: &request.method,
             segments: &[],
-            query: parts.uri.query().unwrap_or_default(),
-            headers: &parts.headers,
+            query: request.uri.query().unwrap_or_default(),
+            headers: &request.headers,
             body: b"",
         };
         let most = self.bearable(visit, &incoming, &body).min(MOST_BYTES);
@@ -143,11 +143,11 @@ impl Exchange {
         match documents {
             Documents::One(asked) => {
                 let budget = Budget::default();
-                self.document(service, visit, &asked, (&parts.method, &budget))
+                self.document(service, visit, &asked, (&request.method, &budget))
                     .await
             }
             Documents::Unreadable(fault) => self.whole(visit, fault, None),
-            Documents::Batch(many) => self.batch(service, visit, many, &parts.method).await,
+            Documents::Batch(many) => self.batch(service, visit, many, &request.method).await,
         }
     }
 

@@ -7,9 +7,11 @@
 use std::mem::MaybeUninit;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use http::{Method, StatusCode, Uri, Version};
 use httparse::Status;
 
+use crate::dialect::headers::Headers;
+use crate::ingress::request::Request;
 use crate::ingress::screen::Refusal;
 use crate::lines;
 
@@ -21,7 +23,7 @@ const FEW: usize = 64;
 /// A head that was understood.
 #[derive(Debug)]
 pub struct Head {
-    pub request: Request<()>,
+    pub request: Request,
     /// Where the body ends, if that can be known.
     pub length: Result<Length, Refusal>,
     /// The client would go on with this connection.
@@ -91,16 +93,17 @@ pub fn read(head: &Bytes, most_fields: usize) -> Result<Head, Misread> {
     let (Some(method), Some(target)) = (parsed.method, parsed.path) else {
         return Err(Misread::Malformed);
     };
-    let mut request = Request::new(());
-    *request.method_mut() =
-        Method::from_bytes(method.as_bytes()).map_err(|_| Misread::Malformed)?;
-    *request.uri_mut() = read_target(head, target, request.method())?;
-    *request.version_mut() = match parsed.version {
-        Some(1) => Version::HTTP_11,
-        _ => Version::HTTP_10,
-    };
-    *request.headers_mut() = read_fields(head, parsed.headers)?;
-    finish(request)
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| Misread::Malformed)?;
+    let fields = parsed.headers.iter().map(|field| (field.name, field.value));
+    finish(Request {
+        uri: read_target(head, target, &method)?,
+        method,
+        version: match parsed.version {
+            Some(1) => Version::HTTP_11,
+            _ => Version::HTTP_10,
+        },
+        headers: Headers::within(head, fields),
+    })
 }
 
 /// Could this have become a head, had it not broken off? Who half-closed in the midst of one has nothing to be told; who
@@ -137,31 +140,18 @@ fn read_target(head: &Bytes, target: &str, method: &Method) -> Result<Uri, Misre
     }
 }
 
-fn read_fields(head: &Bytes, parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, Misread> {
-    let mut fields = HeaderMap::with_capacity(parsed.len());
-    for field in parsed {
-        let name = HeaderName::from_bytes(field.name.as_bytes());
-        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value));
-        let (Ok(name), Ok(value)) = (name, value) else {
-            return Err(Misread::Malformed);
-        };
-        fields.append(name, value);
-    }
-    Ok(fields)
-}
-
 /// What the fields say of the message itself.
-fn finish(request: Request<()>) -> Result<Head, Misread> {
-    let fields = request.headers();
-    let new = request.version() == Version::HTTP_11;
-    if !new && fields.contains_key(header::TRANSFER_ENCODING) {
+fn finish(request: Request) -> Result<Head, Misread> {
+    let fields = &request.headers;
+    let new = request.version == Version::HTTP_11;
+    if !new && fields.get("transfer-encoding").is_some() {
         return Err(Misread::Malformed);
     }
     let length = read_length(fields);
     let has_body = !matches!(length, Ok(Length::Sized(0)));
     let asks = fields
-        .get(header::EXPECT)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        .get("expect")
+        .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
     Ok(Head {
         length,
         keeps: match new {
@@ -174,29 +164,29 @@ fn finish(request: Request<()>) -> Result<Head, Misread> {
 }
 
 /// Is this among what the client says of the connection?
-fn names(fields: &HeaderMap, option: &str) -> bool {
-    let mut values = fields.get_all(header::CONNECTION).iter();
+fn names(fields: &Headers, option: &str) -> bool {
+    let mut values = fields.all("connection");
     values.any(|value| {
-        let mut options = value.as_bytes().split(|byte| *byte == b',');
+        let mut options = value.split(|byte| *byte == b',');
         options.any(|named| named.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
     })
 }
 
-fn read_length(fields: &HeaderMap) -> Result<Length, Refusal> {
-    let mut sizes = fields.get_all(header::CONTENT_LENGTH).iter();
-    let mut codings = fields.get_all(header::TRANSFER_ENCODING).iter();
+fn read_length(fields: &Headers) -> Result<Length, Refusal> {
+    let mut sizes = fields.all("content-length");
+    let mut codings = fields.all("transfer-encoding");
     let Some(last) = codings.next_back() else {
         let Some(first) = sizes.next() else {
             return Ok(Length::Sized(0));
         };
         // The same once more is the same.
-        let size = size(first.as_bytes()).ok_or(Refusal::NotALength)?;
+        let size = size(first).ok_or(Refusal::NotALength)?;
         return match sizes.all(|other| other == first) {
             true => Ok(Length::Sized(size)),
             false => Err(Refusal::NotALength),
         };
     };
-    let last_coding = last.as_bytes().rsplit(|byte| *byte == b',').next();
+    let last_coding = last.rsplit(|byte| *byte == b',').next();
     let last_coding = last_coding.unwrap_or_default().trim_ascii();
     if !last_coding.eq_ignore_ascii_case(b"chunked") {
         return Err(Refusal::Endless);
