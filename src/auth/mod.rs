@@ -20,15 +20,16 @@ pub use token::{NoRandomness, letters};
 
 use crate::model::{App, Credential, Fault, Kind, Person, Secret, Text, Time};
 use session::{Kept, Session};
+use token::Digest;
 
 /// The accounts and applications of one configuration, and the sessions in force.
 pub struct Auth {
     accounts: Vec<Arc<Account>>,
     applications: Vec<Arc<Application>>,
     by_name: HashMap<Text, usize>,
-    by_token: HashMap<Text, usize>,
-    by_license: HashMap<Text, usize>,
-    by_refresh: HashMap<Text, usize>,
+    by_token: HashMap<Digest, usize>,
+    by_license: HashMap<Digest, usize>,
+    by_refresh: HashMap<Digest, usize>,
     sessions: Arc<Sessions>,
 }
 
@@ -52,7 +53,7 @@ pub struct Principal {
 pub struct Caller {
     pub application: Option<Arc<Application>>,
     /// The hash under which the session is kept.
-    pub session: Option<Text>,
+    pub session: Option<Digest>,
     /// What the client brought to the key that seals its replies.
     pub key: Secret,
     pub principal: Option<Principal>,
@@ -148,7 +149,7 @@ impl Auth {
                 .iter()
                 .enumerate()
                 .filter(|(_, account)| !secret(account).0.is_empty())
-                .map(|(at, account)| (token::hash(&secret(account).0), at))
+                .map(|(at, account)| (Digest::of(&secret(account).0), at))
                 .collect()
         };
         let names = accounts.iter().enumerate();
@@ -234,7 +235,7 @@ impl Auth {
         let name = application
             .as_ref()
             .map_or("", |application| &application.name);
-        let hash = token::hash(id);
+        let hash = Digest::of(id);
         let session = self
             .in_force(&hash, now)
             .filter(|session| session.kind == Kept::Session && session.application == name);
@@ -257,7 +258,7 @@ impl Auth {
         application: Option<Arc<Application>>,
         now: Time,
     ) -> Result<Caller, Fault> {
-        let hash = token::hash(given);
+        let hash = Digest::of(given);
         let issued = self
             .in_force(&hash, now)
             .filter(|issued| issued.kind.is_token());
@@ -322,7 +323,7 @@ impl Auth {
         self.accounts.get(*self.by_name.get(name)?)
     }
 
-    fn in_force(&self, hash: &Text, now: Time) -> Option<Arc<Session>> {
+    fn in_force(&self, hash: &Digest, now: Time) -> Option<Arc<Session>> {
         self.sessions.find(hash, now)
     }
 }

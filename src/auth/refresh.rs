@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::session::{Kept, Session, Terms, internal, unavailable};
+use super::token::Digest;
 use super::{Account, Application, Auth, Caller, token};
 use crate::model::profile::TokenKind;
 use crate::model::{Credential, Fault, IssueToken, Kind, Outcome, Profile, Reply, Text, Time};
@@ -42,7 +43,7 @@ impl Auth {
             let words = "the refresh token is missing";
             return Err(Fault::client(Kind::Blank, words).field("refresh_token"));
         }
-        let hash = token::hash(&credential.refresh_token.0);
+        let hash = Digest::of(&credential.refresh_token.0);
         let grant = self.granted(&hash, program, now).await?;
         let scope = narrowed(asked, &grant, profile)?;
         let spent = Session {
@@ -67,7 +68,7 @@ impl Auth {
             kind: Kept::Refresh,
             ..grant.session(program, now)
         };
-        self.keep(token::hash(&next), session).await?;
+        self.keep(Digest::of(&next), session).await?;
         if let Reply::Session(session) = &mut outcome {
             session.scope = scope;
             session.refresh_token = next;
@@ -76,12 +77,17 @@ impl Auth {
     }
 
     /// What a refresh token grants to a program.
-    async fn granted(&self, hash: &Text, program: &Application, now: Time) -> Result<Grant, Fault> {
+    async fn granted(
+        &self,
+        hash: &Digest,
+        program: &Application,
+        now: Time,
+    ) -> Result<Grant, Fault> {
         let Some(kept) = self.in_force(hash, now) else {
             let at = self.by_refresh.get(hash).ok_or_else(no_good)?;
             return Ok(Grant {
                 account: self.accounts[*at].clone(),
-                family: hash.clone(),
+                family: hash.text(),
                 scope: Text::default(),
             });
         };
@@ -103,8 +109,8 @@ impl Auth {
 }
 
 impl Grant {
-    fn expires(&self, hash: &Text, now: Time) -> Option<Time> {
-        (*hash != self.family).then(|| now.plus_seconds(UNUSED_SECONDS))
+    fn expires(&self, hash: &Digest, now: Time) -> Option<Time> {
+        (hash.text() != self.family).then(|| now.plus_seconds(UNUSED_SECONDS))
     }
 
     fn session(&self, program: &Application, now: Time) -> Session {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::token::Digest;
 use super::{Account, Auth, Caller, token};
 use crate::model::{
     Command, Credential, Done, Fault, Kind, OpenSession, Outcome, Profile, Register, Reply, Secret,
@@ -99,13 +100,13 @@ impl Session {
         Some(&self.scope).filter(|scope| !scope.is_empty() || self.kind == Kept::Reader)
     }
 
-    pub fn row(&self, hash: Text) -> SessionRow {
+    pub fn row(&self, hash: &Digest) -> SessionRow {
         let data = match self.kind {
             Kept::Session => self.key.0.clone(),
             _ => format!("{} {}", self.family, self.scope).into(),
         };
         SessionRow {
-            id: hash,
+            id: hash.text(),
             kind: self.kind.name().into(),
             account: self.account.clone(),
             application: self.application.clone(),
@@ -192,14 +193,14 @@ impl Auth {
             lifetime: Some(lifetime),
             ..Told::default()
         };
-        self.keep(token::hash(&id), session).await?;
+        self.keep(Digest::of(&id), session).await?;
         Ok(Reply::Session(told))
     }
 
     /// The account that a credential proves.
     fn proven(&self, credential: &Credential, caller: &Caller) -> Result<Arc<Account>, Fault> {
         if !credential.license.0.is_empty() {
-            let at = self.by_license.get(&token::hash(&credential.license.0));
+            let at = self.by_license.get(&Digest::of(&credential.license.0));
             let account = at.and_then(|at| self.accounts.get(*at));
             return account
                 .cloned()
@@ -238,7 +239,7 @@ impl Auth {
 
     /// Accounts are the operator's; a licence's own account may be registered again by whoever knows its password.
     fn register(&self, _: &Register, credential: &Credential) -> Result<Arc<Account>, Fault> {
-        let at = self.by_license.get(&token::hash(&credential.license.0));
+        let at = self.by_license.get(&Digest::of(&credential.license.0));
         let account = at
             .and_then(|at| self.accounts.get(*at))
             .ok_or_else(|| Fault::client(Kind::License, "the licence is not known"))?;
@@ -262,11 +263,7 @@ impl Auth {
         profile: &Profile,
         now: Time,
     ) -> Outcome {
-        let Some(hash) = caller
-            .session
-            .clone()
-            .filter(|_| caller.application.is_some())
-        else {
+        let Some(hash) = caller.session.filter(|_| caller.application.is_some()) else {
             let lifetime = profile.token_seconds.unwrap_or(profile.session_seconds);
             let terms = Terms {
                 lifetime: Some(i64::from(lifetime)),
@@ -322,7 +319,7 @@ impl Auth {
             expires,
             ..Session::default()
         };
-        self.keep(token::hash(&token), session).await?;
+        self.keep(Digest::of(&token), session).await?;
         Ok(Reply::Session(Told {
             token,
             person: Box::new((**person).clone()),
@@ -340,7 +337,7 @@ impl Auth {
         Ok(Reply::Done(Done {}))
     }
 
-    pub(super) async fn keep(&self, hash: Text, session: Session) -> Result<(), Fault> {
+    pub(super) async fn keep(&self, hash: Digest, session: Session) -> Result<(), Fault> {
         self.sessions.keep(hash, session).await.map_err(unavailable)
     }
 }

@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use super::session::{Kept, Session};
+use super::token::Digest;
 use crate::model::{Text, Time};
 use crate::store::{Purged, Store, StoreError};
 
 pub struct Sessions {
     /// By the hash of the session's id or the token.
-    in_force: RwLock<HashMap<Text, Arc<Session>>>,
+    in_force: RwLock<HashMap<Digest, Arc<Session>>>,
     store: Arc<dyn Store>,
 }
 
@@ -23,14 +24,17 @@ impl Sessions {
     /// The store cannot be read.
     pub async fn open(store: Arc<dyn Store>) -> Result<Sessions, StoreError> {
         let rows = store.sessions().await?.into_iter();
-        let sessions = rows.map(|row| (row.id.clone(), Arc::new(Session::from_row(row))));
+        let sessions = rows.filter_map(|row| {
+            let hash = Digest::read(&row.id)?;
+            Some((hash, Arc::new(Session::from_row(row))))
+        });
         Ok(Sessions {
             in_force: RwLock::new(sessions.collect()),
             store,
         })
     }
 
-    pub(super) fn find(&self, hash: &Text, now: Time) -> Option<Arc<Session>> {
+    pub(super) fn find(&self, hash: &Digest, now: Time) -> Option<Arc<Session>> {
         // A poisoned lock means that a writer panicked between two whole values; what is there is whole.
         let sessions = self.in_force.read().unwrap_or_else(PoisonError::into_inner);
         sessions
@@ -40,35 +44,35 @@ impl Sessions {
     }
 
     /// Stores a session, and only then lets it be used.
-    pub(super) async fn keep(&self, hash: Text, session: Session) -> Result<(), StoreError> {
-        self.store.put_session(session.row(hash.clone())).await?;
+    pub(super) async fn keep(&self, hash: Digest, session: Session) -> Result<(), StoreError> {
+        self.store.put_session(session.row(&hash)).await?;
         self.write().insert(hash, Arc::new(session));
         Ok(())
     }
 
-    pub(super) async fn end(&self, hash: &Text) -> Result<(), StoreError> {
-        self.store.drop_session(hash).await?;
+    pub(super) async fn end(&self, hash: &Digest) -> Result<(), StoreError> {
+        self.store.drop_session(&hash.text()).await?;
         self.write().remove(hash);
         Ok(())
     }
 
     /// Keeps a refresh token as spent; false if it was so before: of two who bring it at once, one comes too late.
-    pub(super) async fn spend(&self, hash: &Text, spent: Session) -> Result<bool, StoreError> {
+    pub(super) async fn spend(&self, hash: &Digest, spent: Session) -> Result<bool, StoreError> {
         let before = {
             let mut sessions = self.write();
             let before = sessions.get(hash).cloned();
             if before.as_ref().is_some_and(|kept| kept.kind == Kept::Spent) {
                 return Ok(false);
             }
-            sessions.insert(hash.clone(), Arc::new(spent.clone()));
+            sessions.insert(*hash, Arc::new(spent.clone()));
             before
         };
-        let stored = self.store.put_session(spent.row(hash.clone())).await;
+        let stored = self.store.put_session(spent.row(hash)).await;
         if stored.is_err() {
             // It is not spent then: the program may bring it again.
             let mut sessions = self.write();
             match before {
-                Some(before) => sessions.insert(hash.clone(), before),
+                Some(before) => sessions.insert(*hash, before),
                 None => sessions.remove(hash),
             };
         }
@@ -78,13 +82,13 @@ impl Sessions {
     /// Ends every token of a family; those that are spent stay known as such.
     pub(super) async fn revoke(&self, family: &Text) -> Result<(), StoreError> {
         let ends = |kept: &Session| kept.family == *family && kept.kind != Kept::Spent;
-        let members: Vec<Text> = {
+        let members: Vec<Digest> = {
             let mut sessions = self.write();
             let members = sessions.extract_if(|_, kept| ends(kept));
             members.map(|(hash, _)| hash).collect()
         };
         for hash in members {
-            self.store.drop_session(&hash).await?;
+            self.store.drop_session(&hash.text()).await?;
         }
         Ok(())
     }
@@ -99,7 +103,7 @@ impl Sessions {
         self.store.purge(now).await
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Text, Arc<Session>>> {
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Digest, Arc<Session>>> {
         self.in_force
             .write()
             .unwrap_or_else(PoisonError::into_inner)

@@ -19,16 +19,30 @@ use crate::model::{Secret, Text, Time};
 pub struct NoRandomness;
 
 /// What is stored and looked up instead of a secret.
-pub fn hash(secret: &str) -> Text {
-    URL_SAFE_NO_PAD
-        .encode(Sha256::digest(secret.as_bytes()))
-        .into()
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    pub fn of(secret: &str) -> Digest {
+        Digest(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    /// As it is stored.
+    pub fn text(&self) -> Text {
+        URL_SAFE_NO_PAD.encode(self.0).into()
+    }
+
+    /// From the store; nothing else is kept there under such a name.
+    pub fn read(text: &str) -> Option<Digest> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        bytes.try_into().ok().map(Digest)
+    }
 }
 
 /// Compares two secrets without telling by the time it takes how far they agree.
 pub fn same(left: &Secret, right: &str) -> bool {
     // Both are always hashed: nor does it tell whether there is a secret at all.
-    bool::from(hash(&left.0).as_bytes().ct_eq(hash(right).as_bytes())) && !left.0.is_empty()
+    bool::from(Digest::of(&left.0).0.ct_eq(&Digest::of(right).0)) && !left.0.is_empty()
 }
 
 /// So many letters and digits, each as likely as every other and not to be guessed.
@@ -36,17 +50,20 @@ pub fn letters(length: usize) -> Text {
     const ALL: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     // Seeded by the system and drawn on this thread, many bytes at once: every sealed reply needs some.
     let (mut random, mut rng) = ([0; 40], rand::rng());
-    let mut drawn = String::with_capacity(length);
+    let mut drawn = Text::with_capacity(length);
     while drawn.len() < length {
         rng.fill_bytes(&mut random);
-        let letters = random
-            .iter()
-            .filter_map(|byte| ALL.get(usize::from(byte & 63)));
-        for letter in letters.take(length - drawn.len()) {
-            drawn.push(char::from(*letter));
+        // What stands for none is written over by the next.
+        let (mut letters, mut count) = ([0; 40], 0);
+        for byte in random {
+            let letter = ALL.get(usize::from(byte & 63));
+            letters[count] = *letter.unwrap_or(&0);
+            count += usize::from(letter.is_some());
         }
+        let wanted = count.min(length - drawn.len());
+        drawn.push_str(str::from_utf8(&letters[..wanted]).unwrap_or_default());
     }
-    drawn.into()
+    drawn
 }
 
 /// A new token for a person: 256 random bits, in the form that the dialect's clients want.

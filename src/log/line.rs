@@ -118,7 +118,7 @@ fn number(value: u64, out: &mut Vec<u8>) {
 
 /// Can the value be mistaken for nothing but itself?
 fn is_plain(value: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let plain = |byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-');
     value.bytes().all(plain)
 }
 
