@@ -47,7 +47,8 @@ pub fn same(left: &Secret, right: &str) -> bool {
 
 /// So many letters and digits, each as likely as every other and not to be guessed.
 pub fn letters(length: usize) -> Text {
-    const ALL: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    // Six bits choose one; the last two choices are none.
+    const ALL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789\0\0";
     // Seeded by the system and drawn on this thread, many bytes at once: every sealed reply needs some.
     let (mut random, mut rng) = ([0; 40], rand::rng());
     let mut drawn = Text::with_capacity(length);
@@ -56,9 +57,8 @@ pub fn letters(length: usize) -> Text {
         // What stands for none is written over by the next.
         let (mut letters, mut count) = ([0; 40], 0);
         for byte in random {
-            let letter = ALL.get(usize::from(byte & 63));
-            letters[count] = *letter.unwrap_or(&0);
-            count += usize::from(letter.is_some());
+            letters[count] = ALL[usize::from(byte & 63)];
+            count += usize::from(letters[count] != 0);
         }
         let wanted = count.min(length - drawn.len());
         drawn.push_str(str::from_utf8(&letters[..wanted]).unwrap_or_default());

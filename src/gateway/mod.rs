@@ -109,7 +109,7 @@ impl Gateway {
         };
         let context = ReplyContext {
             upstream: went.into_inner().unwrap_or_default(),
-            ..context(envelope, &caller)
+            ..context(envelope, caller)
         };
         (outcome, context)
     }
@@ -141,11 +141,11 @@ impl Gateway {
             Err(_) => (fault, ReplyContext::default()),
             Ok((caller, _)) => {
                 caller.complete(&mut envelope.app);
-                let context = context(envelope, &caller);
-                match caller.signed_in() {
-                    Err(nobody) if needs_caller => (nobody, context),
-                    _ => (fault, context),
-                }
+                let fault = match caller.signed_in() {
+                    Err(nobody) if needs_caller => nobody,
+                    _ => fault,
+                };
+                (fault, context(envelope, caller))
             }
         }
     }
@@ -328,13 +328,13 @@ impl Gateway {
     }
 }
 
-fn context(envelope: &Envelope, caller: &Caller) -> ReplyContext {
+fn context(envelope: &Envelope, caller: Caller) -> ReplyContext {
+    let application = caller.application_secret().cloned().unwrap_or_default();
     let session = match &envelope.command {
         // The reply to the opening is sealed although the session is only being made.
         Command::OpenSession(open) => Secret(open.key.clone()),
-        _ => caller.key.clone(),
+        _ => caller.key,
     };
-    let application = caller.application_secret().cloned().unwrap_or_default();
     ReplyContext {
         keys: SealKeys {
             application,

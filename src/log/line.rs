@@ -118,9 +118,18 @@ fn number(value: u64, out: &mut Vec<u8>) {
 
 /// Can the value be mistaken for nothing but itself?
 fn is_plain(value: &str) -> bool {
-    let plain = |byte| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-');
-    value.bytes().all(plain)
+    value.bytes().all(|byte| PLAIN[usize::from(byte)])
 }
+
+/// Letters, digits, and a few signs. Looked up, because most of a line is looked through.
+static PLAIN: [bool; 256] = {
+    let (mut plain, mut byte) = ([false; 256], 0_u8);
+    while byte < 128 {
+        plain[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        byte += 1;
+    }
+    plain
+};
 
 fn text(value: &str, out: &mut Vec<u8>) {
     if is_plain(value) {

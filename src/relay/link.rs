@@ -225,7 +225,7 @@ impl Exchange<'_> {
 pub(super) struct Buffers(RefCell<Vec<Vec<u8>>>);
 
 impl Buffers {
-    const PIECES: usize = 4;
+    const PIECES: usize = 32;
     const PIECE_BYTES: usize = 64 << 10;
 
     pub fn take(&self) -> Vec<u8> {

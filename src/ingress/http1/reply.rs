@@ -53,7 +53,10 @@ impl Reply {
         };
         reply.status(parts.status, manner);
         let switching = parts.status == StatusCode::SWITCHING_PROTOCOLS;
+        let (mut told, mut dated) = (false, false);
         for (name, value) in &parts.headers {
+            told |= *name == header::CONTENT_LENGTH;
+            dated |= *name == header::DATE;
             let ours = match *name {
                 header::CONNECTION => !switching,
                 header::CONTENT_LENGTH => !manner.to_head,
@@ -69,9 +72,8 @@ impl Reply {
             (true, true) => reply.field("connection", b"keep-alive"),
             (true, false) => {}
         }
-        let told = parts.headers.contains_key(header::CONTENT_LENGTH);
         reply.end(parts.status, manner, told);
-        if !parts.headers.contains_key(header::DATE) {
+        if !dated {
             reply.field("date", date);
         }
         reply.head.extend_from_slice(b"\r\n");

@@ -23,7 +23,7 @@ const KEPT: usize = 32;
 #[derive(Debug, Default)]
 pub struct Spare {
     inboxes: RefCell<Vec<BytesMut>>,
-    outbox: RefCell<Vec<u8>>,
+    outboxes: RefCell<Vec<Vec<u8>>>,
     date: Cell<Option<(Instant, [u8; 29])>>,
 }
 
@@ -48,15 +48,15 @@ impl Spare {
     }
 
     pub fn outbox(&self) -> Vec<u8> {
-        let mut outbox = self.outbox.take();
-        outbox.reserve(OUTBOX);
-        outbox
+        let kept = self.outboxes.borrow_mut().pop();
+        kept.unwrap_or_else(|| Vec::with_capacity(OUTBOX))
     }
 
     pub fn outbox_back(&self, mut outbox: Vec<u8>) {
-        if outbox.capacity() <= 4 * OUTBOX {
+        let mut outboxes = self.outboxes.borrow_mut();
+        if outboxes.len() < KEPT && outbox.capacity() <= 4 * OUTBOX {
             outbox.clear();
-            self.outbox.replace(outbox);
+            outboxes.push(outbox);
         }
     }
 
