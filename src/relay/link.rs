@@ -20,7 +20,6 @@ use super::reply::{Reader, Reply};
 use super::stream::Stream;
 use super::upstream::{Failure, NotSent, Unknown};
 use crate::alarm::Alarm;
-use crate::batch;
 
 /// Room that is made for a read, and left for the next one.
 const READ_BYTES: usize = 8 << 10;
@@ -69,7 +68,6 @@ impl Link {
             reply: Vec::new(),
             buffers,
         };
-        batch::behind_the_ready().await;
         poll_fn(|cx| {
             if let Poll::Ready(end) = exchange.poll(&mut self.stream, cx) {
                 return Poll::Ready(end);

@@ -22,6 +22,7 @@ use tracing::debug;
 use super::link::{Buffers, Link, Lost};
 pub use super::reply::{Limits, Reader, Reply};
 use super::stream::Stream;
+use crate::batch;
 
 /// Where an upstream is, and how much of it is borne.
 #[derive(Clone, Debug)]
@@ -207,6 +208,8 @@ impl Client {
         if now >= deadline {
             return Err(NotSent::NoTime.into());
         }
+        // Before a connection is chosen: nothing may come between the look whether it is stale and the first byte.
+        batch::behind_the_ready().await;
         loop {
             let pooled = self.pooled(now);
             let stale_is_likely = pooled.is_some();
