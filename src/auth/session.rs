@@ -139,10 +139,11 @@ impl Auth {
             }
             Command::CheckSession(_) => {
                 let principal = caller.signed_in()?;
-                Ok(Reply::Session(Told {
+                let told = Told {
                     person: Box::new((*principal.person).clone()),
                     ..Told::default()
-                }))
+                };
+                Ok(Reply::Session(told.into()))
             }
             Command::SignOut(_) => self.sign_out(caller).await,
             Command::IssueToken(asked) => {
@@ -194,7 +195,7 @@ impl Auth {
             ..Told::default()
         };
         self.keep(Digest::of(&id), session).await?;
-        Ok(Reply::Session(told))
+        Ok(Reply::Session(told.into()))
     }
 
     /// The account that a credential proves.
@@ -286,7 +287,7 @@ impl Auth {
             ..Told::default()
         };
         self.keep(hash, signed_in).await?;
-        Ok(Reply::Session(told))
+        Ok(Reply::Session(told.into()))
     }
 
     /// Hands out a token.
@@ -320,14 +321,15 @@ impl Auth {
             ..Session::default()
         };
         self.keep(Digest::of(&token), session).await?;
-        Ok(Reply::Session(Told {
+        let told = Told {
             token,
             person: Box::new((**person).clone()),
             created_at: Some(now),
             expires_at: expires,
             lifetime: terms.lifetime,
             ..Told::default()
-        }))
+        };
+        Ok(Reply::Session(told.into()))
     }
 
     async fn sign_out(&self, caller: &Caller) -> Outcome {

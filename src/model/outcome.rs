@@ -7,7 +7,8 @@ use super::fault::Fault;
 use super::message::{Channel, Message, Participant, Person, Window};
 use super::record::{Slot, Text, Time, record};
 
-// What is large in a reply is in a box: a reply is moved through every stage on its way back, and copied each time.
+// What is large in a reply is in a box, here or below: a reply is moved through every stage on its way back, and copied
+// each time.
 record! {
     /// Nothing but success.
     Done {}
@@ -38,7 +39,7 @@ record! {
 
     Channels { channels: Vec<Channel>, window: Box<Window> }
 
-    OnePerson { person: Person }
+    OnePerson { person: Box<Person> }
 
     People { people: Vec<Person>, window: Box<Window> }
 
@@ -63,10 +64,10 @@ record! {
 }
 
 macro_rules! replies {
-    ($($reply:ident),*) => {
+    ($($reply:ident $record:ty;)*) => {
         /// A success, in the model's words.
         #[derive(Clone, Debug, PartialEq)]
-        pub enum Reply { $($reply($reply)),* }
+        pub enum Reply { $($reply($record)),* }
 
         impl Reply {
             pub fn slot(&self) -> &dyn Slot {
@@ -79,19 +80,19 @@ macro_rules! replies {
     };
 }
 
-replies!(
-    Done,
-    Session,
-    OneMessage,
-    Messages,
-    OneChannel,
-    Channels,
-    OnePerson,
-    People,
-    Moderation,
-    Moderations,
-    Participants
-);
+replies! {
+    Done Done;
+    Session Box<Session>;
+    OneMessage OneMessage;
+    Messages Messages;
+    OneChannel OneChannel;
+    Channels Channels;
+    OnePerson OnePerson;
+    People People;
+    Moderation Box<Moderation>;
+    Moderations Moderations;
+    Participants Participants;
+}
 
 /// What became of a command.
 pub type Outcome = Result<Reply, Fault>;

@@ -35,7 +35,7 @@ pub fn outcome(command: &Command) -> Outcome {
             list.channels = vec![room(), Channel::default()];
             list.window.count = Some(2);
         }
-        Reply::OnePerson(one) => one.person = person(),
+        Reply::OnePerson(one) => *one.person = person(),
         Reply::People(list) => {
             list.people = vec![person(), Person::default()];
             list.window.count = Some(2);

@@ -91,7 +91,7 @@ fn reply(name: &str) -> Option<(Reply, &'static record::Schema)> {
         ("done", Reply::Done(Done {}), schema::<Done>()),
         (
             "session",
-            Reply::Session(Session::default()),
+            Reply::Session(Default::default()),
             schema::<Session>(),
         ),
         (
@@ -126,7 +126,7 @@ fn reply(name: &str) -> Option<(Reply, &'static record::Schema)> {
         ),
         (
             "moderation",
-            Reply::Moderation(Moderation::default()),
+            Reply::Moderation(Default::default()),
             schema::<Moderation>(),
         ),
         (

@@ -57,16 +57,14 @@ impl Local {
                     .await
                     .map_err(unavailable)?;
                 person.presence = set.presence.clone();
-                Ok(Reply::OnePerson(OnePerson { person }))
+                Ok(one_person(person))
             }
-            Command::WhoAmI(_) => Ok(Reply::OnePerson(OnePerson {
-                person: person.clone(),
-            })),
+            Command::WhoAmI(_) => Ok(one_person(person.clone())),
             Command::GetPerson(get) => {
                 let person = self
                     .person(&get.id, &get.name)
                     .ok_or_else(|| no_person(&get.id))?;
-                Ok(Reply::OnePerson(OnePerson { person }))
+                Ok(one_person(person))
             }
             Command::ListPeople(list) => {
                 let (people, window) = crate::relay::page(self.people.clone(), &list.window)?;
@@ -211,4 +209,10 @@ impl Local {
         };
         self.people.iter().find(found).cloned()
     }
+}
+
+fn one_person(person: Person) -> Reply {
+    Reply::OnePerson(OnePerson {
+        person: Box::new(person),
+    })
 }

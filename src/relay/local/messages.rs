@@ -97,7 +97,7 @@ impl Local {
         let logged = self.store.moderate(LOCAL, done, Verdict::Nothing).await;
         // The message is gone already, and only the log does not say so.
         let logged = logged.map_err(|error| Fault::new(Kind::OutcomeUnknown, error.to_string()))?;
-        Ok(Reply::Moderation(logged.unwrap_or_default()))
+        Ok(Reply::Moderation(logged.unwrap_or_default().into()))
     }
 
     /// Who wrote a message, by the person's id; `None` if there is no such message.

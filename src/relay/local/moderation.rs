@@ -106,7 +106,7 @@ impl Local {
                 Verdict::Frees => bar.for_ever = false,
                 Verdict::Nothing => {}
             });
-        Ok(Reply::Moderation(done))
+        Ok(Reply::Moderation(done.into()))
     }
 
     /// Bans, or all that was done, with the people as they are now known.
