@@ -186,7 +186,10 @@ leaf!(
     } else {
         Value::Text(text)
     },
-    |place, value| *place = value.into()
+    // Replies mostly repeat what is there already.
+    |place, value| if *place != *value {
+        *place = value.into()
+    }
 );
 leaf!(
     Json,
