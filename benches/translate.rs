@@ -129,7 +129,7 @@ impl Spoken {
 
     fn decode(&self, directory: &Directory) -> Command {
         let request = &self.outgoing.request;
-        let target = std::str::from_utf8(&request.target).unwrap();
+        let target = std::str::from_utf8(request.target()).unwrap();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let found = directory.find(&request.method, path);
         let Found::Exchanges {
@@ -145,7 +145,7 @@ impl Spoken {
             segments: &segments,
             query,
             headers: &self.headers,
-            body: &request.body,
+            body: request.body(),
         };
         let mut command = Operation::CheckSession.command();
         let (mut app, mut credential) = Default::default();

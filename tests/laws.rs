@@ -203,7 +203,7 @@ impl<'d> Case<'d> {
             .and_then(|()| self.hold_reply())
             .map_err(|why| {
                 let request = &outgoing.request;
-                let (target, body) = (&request.target, &request.body);
+                let (target, body) = (request.target(), request.body());
                 let [target, body] = [target, body].map(|part| String::from_utf8_lossy(part));
                 format!("{why}\n of {} {target} {body}", request.method)
             })
@@ -315,7 +315,7 @@ fn decode(
         segments: &segments,
         query,
         headers: &(&headers).into(),
-        body: &request.body,
+        body: request.body(),
     };
     dialect
         .decode(&incoming, candidates, draft)

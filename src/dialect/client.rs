@@ -4,6 +4,8 @@
 
 mod understand;
 
+use std::ops::Range;
+
 use http::{Method, StatusCode, header};
 
 use super::escape::{self, Style};
@@ -24,11 +26,25 @@ pub struct Outgoing {
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: Method,
+    /// The target, the body and the fields, in one piece of memory.
+    bytes: Vec<u8>,
+    body: Range<usize>,
+}
+
+impl Request {
     /// A path and a query.
-    pub target: Vec<u8>,
+    pub fn target(&self) -> &[u8] {
+        &self.bytes[..self.body.start]
+    }
+
+    pub fn body(&self) -> &[u8] {
+        &self.bytes[self.body.clone()]
+    }
+
     /// What can be read by [`Fields`], without what tells where the request ends.
-    pub fields: Vec<u8>,
-    pub body: Vec<u8>,
+    pub fn fields(&self) -> &[u8] {
+        &self.bytes[self.body.end..]
+    }
 }
 
 /// What may stand in a target at most, as in other servers.
@@ -44,6 +60,9 @@ pub enum Unsayable {
     /// What was made is no valid request: a field holds what this place cannot carry.
     Place(String),
 }
+
+/// Room that is made for a request: about what a message and a token take.
+const USUAL_BYTES: usize = 512;
 
 /// Everything that a request is made from.
 #[derive(Clone, Copy)]
@@ -154,30 +173,30 @@ impl Dialect {
         let auth = auth.map_or(&NOTHING, |auth| &auth.parts);
         let parts = Said([&exchange.parts, &exchange.shared, auth]);
         let method = exchange.methods.first().unwrap_or(&Method::POST);
-        let mut writer = Writer::new(&self.shapes, Style::Plain);
-        let target = self.write_target(&mut writer, exchange, door, &parts, method, scope)?;
-        let (body, mut kind) = self.write_body(&mut writer, &parts, method, scope);
-        let mut lines = Vec::with_capacity(128);
+        let mut writer = Writer::with_room(&self.shapes, Style::Plain, USUAL_BYTES);
+        self.write_target(&mut writer, exchange, door, &parts, method, scope)?;
+        let begin = writer.out.len();
+        let mut kind = self.write_body(&mut writer, &parts, method, scope);
+        let end = writer.out.len();
         for one in parts.each().flat_map(|parts| &parts.header) {
-            let (before, name) = (lines.len(), &one.name);
-            if !one.write(&mut writer, scope, &mut lines) {
+            let (before, name) = (writer.out.len(), &one.name);
+            if !one.write(&mut writer, scope) {
                 let why = format!("the header {name} cannot carry what was asked");
                 return Err(Unsayable::Place(why));
             }
-            if lines.len() > before && *name == header::CONTENT_TYPE {
+            if writer.out.len() > before && *name == header::CONTENT_TYPE {
                 kind = None;
             }
         }
         if let Some(kind) = kind {
-            let _ = fields::add(&mut lines, &header::CONTENT_TYPE, kind.as_bytes());
+            let _ = fields::add(&mut writer.out, &header::CONTENT_TYPE, kind.as_bytes());
         }
         match writer.missing {
             Some(missing) => Err(Unsayable::Field(missing.to_owned())),
             None => Ok(Request {
                 method: method.clone(),
-                target,
-                fields: lines,
-                body,
+                bytes: writer.out,
+                body: begin..end,
             }),
         }
     }
@@ -190,28 +209,28 @@ impl Dialect {
         parts: &Said<'d>,
         method: &Method,
         scope: &Scope<'_>,
-    ) -> Result<Vec<u8>, Unsayable> {
-        let mut target = Vec::with_capacity(64);
+    ) -> Result<(), Unsayable> {
         if let Some(door) = self.doors.get(door) {
-            target.extend_from_slice(door.path.as_bytes());
+            writer.out.extend_from_slice(door.path.as_bytes());
         }
         for segment in &exchange.path {
-            target.push(b'/');
+            writer.out.push(b'/');
             match segment {
-                Segment::Literal(literal) => target.extend_from_slice(literal.as_bytes()),
+                Segment::Literal(literal) => writer.out.extend_from_slice(literal.as_bytes()),
                 Segment::Template(template) => {
                     let mut text = String::new();
                     writer.text(template, scope, &mut text);
                     if matches!(text.as_str(), "" | "." | "..") {
                         return Err(Unsayable::Place(format!("`{text}` cannot stand in a path")));
                     }
-                    escape::percent(&text, &mut target);
+                    escape::percent(&text, &mut writer.out);
                 }
             }
         }
-        if target.is_empty() {
-            target.push(b'/');
+        if writer.out.is_empty() {
+            writer.out.push(b'/');
         }
+        writer.begin_pairs("?");
         let pairs = match self.query {
             QueryKind::Plain => Pairs::Query,
             QueryKind::Feathers => Pairs::Feathers,
@@ -227,28 +246,26 @@ impl Dialect {
         for (name, template) in parts.each().filter_map(|parts| parts.query_json.as_ref()) {
             writer.member(name, template, scope, Pairs::Query);
         }
-        if !writer.out.is_empty() {
-            target.push(b'?');
-            target.append(&mut writer.out);
-        }
+        let target = &writer.out;
         let plain = |all, byte: &u8| all & byte.is_ascii_graphic() & (*byte != b'#');
         match target.len() <= TARGET_BYTES && target.iter().fold(true, plain) {
-            true => Ok(target),
+            true => Ok(()),
             false => Err(Unsayable::Place(
                 "the path and the query are too long, or not escaped".into(),
             )),
         }
     }
 
+    /// Writes the body, and tells what kind it is; nothing if there is none.
     fn write_body<'d>(
         &'d self,
         writer: &mut Writer<'d>,
         parts: &Said<'d>,
         method: &Method,
         scope: &Scope<'_>,
-    ) -> (Vec<u8>, Option<&'static str>) {
+    ) -> Option<&'static str> {
         if *method == Method::GET {
-            return (Vec::new(), None);
+            return None;
         }
         let params = || parts.each().filter_map(|parts| parts.params.as_ref());
         let json = || parts.each().filter_map(|parts| parts.json.as_ref());
@@ -266,6 +283,8 @@ impl Dialect {
         );
         let explicit = form().next().is_some() || in_member().next().is_some();
         if explicit || (form_first && no_json) {
+            let begin = writer.out.len();
+            writer.begin_pairs("");
             for template in form().chain(params().filter(|_| form_first || no_json)) {
                 writer.pairs(template, scope, Pairs::Form);
             }
@@ -273,14 +292,13 @@ impl Dialect {
                 writer.member(name, template, scope, Pairs::Form);
             }
             let kind = "application/x-www-form-urlencoded";
-            let some = !writer.out.is_empty();
-            return (writer.take(), some.then_some(kind));
+            return (writer.out.len() > begin).then_some(kind);
         }
         if no_json && params().next().is_none() {
-            return (Vec::new(), None);
+            return None;
         }
         writer.object(json().chain(params()), scope);
-        (writer.take(), Some("application/json"))
+        Some("application/json")
     }
 }
 

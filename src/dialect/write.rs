@@ -15,6 +15,8 @@ pub struct Writer<'d> {
     pub out: Vec<u8>,
     /// The path of the first required field that was absent.
     pub missing: Option<&'d str>,
+    /// What stands before the next pair.
+    before_pair: &'static str,
     scratch: String,
     /// A text before it is escaped or put into a line.
     bare: String,
@@ -61,14 +63,10 @@ impl<'d> Writer<'d> {
             style,
             out: Vec::with_capacity(bytes),
             missing: None,
+            before_pair: "",
             scratch: String::new(),
             bare: String::new(),
         }
-    }
-
-    /// What was written so far.
-    pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.out)
     }
 
     /// Writes one JSON value; an absent one as `null`.
@@ -348,6 +346,11 @@ impl<'d> Writer<'d> {
         Wrote::Something
     }
 
+    /// Has the next pair be the first, and stand behind this.
+    pub fn begin_pairs(&mut self, lead: &'static str) {
+        self.before_pair = lead;
+    }
+
     /// Writes an object's members as pairs; nested ones as `outer[inner]`.
     pub fn pairs(&mut self, template: &'d Template, scope: &Scope<'_>, kind: Pairs) {
         self.nested_pairs(template, scope, kind, "");
@@ -404,9 +407,8 @@ impl<'d> Writer<'d> {
 
     /// Writes one pair, the separator before it where one is needed.
     fn pair(&mut self, name: &str, value: &str, kind: Pairs) {
-        if !self.out.is_empty() {
-            self.out.push(b'&');
-        }
+        let lead = std::mem::replace(&mut self.before_pair, "&");
+        self.out.extend_from_slice(lead.as_bytes());
         let escape = match kind {
             Pairs::Form => escape::form,
             Pairs::Query | Pairs::Feathers => escape::percent,

@@ -58,9 +58,9 @@ impl Relay {
         let client = &self.clients[delivery.at];
         let request = Request {
             method: &outgoing.request.method,
-            target: &outgoing.request.target,
-            fields: &outgoing.request.fields,
-            body: &outgoing.request.body,
+            target: outgoing.request.target(),
+            fields: outgoing.request.fields(),
+            body: outgoing.request.body(),
         };
         match client.call(&request, now, until).await {
             Ok((reply, at)) => {

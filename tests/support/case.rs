@@ -180,8 +180,8 @@ pub fn lines(headers: &HeaderMap) -> Vec<u8> {
 
 /// The path, the query and the headers of a request that a dialect's client wrote.
 pub fn parts(request: &Request) -> (&str, &str, HeaderMap) {
-    let target = std::str::from_utf8(&request.target).unwrap();
+    let target = std::str::from_utf8(request.target()).unwrap();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let lines = std::str::from_utf8(&request.fields).unwrap();
+    let lines = std::str::from_utf8(request.fields()).unwrap();
     (path, query, map(lines.lines()))
 }

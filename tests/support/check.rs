@@ -226,10 +226,10 @@ fn check_client(
         same(
             "request line",
             &request.first.replace(" HTTP/1.1", ""),
-            &format!("{} {}", got.method, String::from_utf8_lossy(&got.target)),
+            &format!("{} {}", got.method, String::from_utf8_lossy(got.target())),
         )?;
         for (name, value) in &request.headers {
-            let sent = Fields(&got.fields).get(name);
+            let sent = Fields(got.fields()).get(name);
             same(
                 &format!("request's {name}"),
                 value.to_str().unwrap_or_default(),
@@ -239,7 +239,7 @@ fn check_client(
         same(
             "request's body",
             &request.body,
-            &String::from_utf8_lossy(&got.body),
+            &String::from_utf8_lossy(got.body()),
         )?;
     }
     let (Some(reply), Some(wanted)) = (case.message("reply"), &records.outcome) else {

@@ -147,18 +147,14 @@ impl Header {
     }
 
     /// Writes the line, unless its value is absent. False if the value is none that a line can hold.
-    pub fn write<'d>(
-        &'d self,
-        writer: &mut Writer<'d>,
-        scope: &Scope<'_>,
-        lines: &mut Vec<u8>,
-    ) -> bool {
+    pub fn write<'d>(&'d self, writer: &mut Writer<'d>, scope: &Scope<'_>) -> bool {
         if let Some(fixed) = &self.fixed {
-            return fields::add(lines, &self.name, fixed.as_bytes());
+            return fields::add(&mut writer.out, &self.name, fixed.as_bytes());
         }
         writer
-            .with_text(&self.template, scope, |text, _| {
-                fields::add(lines, &self.name, self.spelt(text).as_bytes())
+            .with_text(&self.template, scope, |text, writer| {
+                let text = self.spelt(text);
+                fields::add(&mut writer.out, &self.name, text.as_bytes())
             })
             .unwrap_or(true)
     }
