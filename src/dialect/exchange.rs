@@ -145,7 +145,9 @@ pub struct Exchange {
     pub path: Vec<Segment>,
     pub parts: Parts,
     /// What a client adds of `[every]`: all that the exchange does not write itself.
-    pub shared: Parts,
+    pub shared: Box<Parts>,
+    /// What a server reads of `parts`, `[every]` having been read before.
+    pub unread: Box<Parts>,
     /// The fields that must be present for a client to choose this entry.
     pub when: Vec<Source>,
     /// Fields that the command must have with these values for a client to choose this entry; reading it sets them.

@@ -132,10 +132,9 @@ impl<'d> Reader<'d> {
                     )
                     .map_err(|miss| miss.within(member.names.first().map_or("", |name| name))),
             };
-            match (&worst, read) {
-                (None, Err(miss)) | (Some(Miss::IllTyped(_)), Err(miss @ Miss::Blank(_))) => {
-                    worst = Some(miss);
-                }
+            let Err(miss) = read else { continue };
+            match (&worst, &miss) {
+                (None, _) | (Some(Miss::IllTyped(_)), Miss::Blank(_)) => worst = Some(miss),
                 _ => {}
             }
         }

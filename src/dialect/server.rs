@@ -182,7 +182,7 @@ impl Dialect {
         };
         let mut target = draft.target();
         let read = read_segments(reader, exchange, incoming, &mut target)
-            .and_then(|()| read_parts(reader, &exchange.parts, incoming, parsed, &mut target));
+            .and_then(|()| read_parts(reader, &exchange.unread, incoming, parsed, &mut target));
         if let Err(miss) = read {
             let by = &draft.credential;
             return Err(Refusal::of_exchange(miss, exchange, index, by));

@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue};
 use super::Role;
 use crate::dialect::fields;
 use crate::dialect::headers::Headers;
-use crate::dialect::template::{Absence, Placeholder, Scope, Source, Template};
+use crate::dialect::template::{Absence, Member, Placeholder, Root, Scope, Source, Template};
 use crate::dialect::write::Writer;
 
 /// The places of a request that templates fill.
@@ -70,6 +70,34 @@ impl Parts {
         }
     }
 
+    /// What a server still has to read of these parts once it has chosen them and read what others have: neither
+    /// constants, which were compared for the choice, nor what the others read in the same way.
+    pub fn unread(&self, others: &Parts) -> Parts {
+        let rest = |mine: &Option<Template>, theirs: &Option<Template>| {
+            let Some(Template::Object(mine)) = mine else {
+                return mine.clone();
+            };
+            let theirs = match theirs {
+                Some(Template::Object(theirs)) => theirs.as_slice(),
+                _ => &[],
+            };
+            let constant = |member: &Member| {
+                member.dynamic.is_none() && matches!(member.template, Template::Constant(_))
+            };
+            let known = |member: &Member| theirs.iter().any(|other| same_reading(member, other));
+            let mut unread = mine.clone();
+            unread.retain(|member| !constant(member) && !known(member));
+            Some(Template::Object(unread))
+        };
+        Parts {
+            query: rest(&self.query, &others.query),
+            form: rest(&self.form, &others.form),
+            json: rest(&self.json, &others.json),
+            params: rest(&self.params, &others.params),
+            ..self.clone()
+        }
+    }
+
     /// Every placeholder of every place.
     pub fn placeholders<'p>(&'p self, found: &mut Vec<&'p Placeholder>) {
         let bodies = [&self.query, &self.form, &self.json, &self.params]
@@ -85,6 +113,23 @@ impl Parts {
             .chain(headers)
             .for_each(|template| template.placeholders(found));
     }
+}
+
+/// Would reading either put the same into the same place? Said only of what stands in no message.
+fn same_reading(one: &Member, other: &Member) -> bool {
+    let (Template::Placeholder(mine), Template::Placeholder(theirs)) =
+        (&one.template, &other.template)
+    else {
+        return false;
+    };
+    one.names == other.names
+        && matches!(mine.source.root, Root::App | Root::Credential)
+        && (mine.source.root, &mine.source.path) == (theirs.source.root, &theirs.source.path)
+        && mine.codec == theirs.codec
+        && matches!(
+            (&mine.absence, &theirs.absence),
+            (Absence::Required, Absence::Required) | (Absence::LeftOut, Absence::LeftOut)
+        )
 }
 
 /// One header's line.

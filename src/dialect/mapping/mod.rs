@@ -159,7 +159,8 @@ impl<'m> Loader<'m> {
             dialect.faults.push(fault);
         }
         for exchange in &mut dialect.exchanges {
-            exchange.shared = dialect.every.without(&exchange.parts);
+            exchange.shared = dialect.every.without(&exchange.parts).into();
+            exchange.unread = exchange.parts.unread(&dialect.every).into();
         }
         self.settle(&mut dialect.exchanges);
         overlap::tag(&mut dialect);
