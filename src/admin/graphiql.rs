@@ -204,10 +204,10 @@ fn sent(kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
 /// Is this asked under a name that nobody else can give us? A page from elsewhere can have its own name lead here, and a
 /// browser then takes us for the site that the page is from.
 fn at_home(headers: &Headers) -> bool {
-    if headers.get("host").is_none() {
+    if headers.get("Host").is_none() {
         return true;
     }
-    let Some(host) = headers.text("host") else {
+    let Some(host) = headers.text("Host") else {
         return false;
     };
     let name = match host.rsplit_once(':') {
@@ -231,12 +231,12 @@ fn own_page(headers: &Headers) -> bool {
     }
     let origin = headers.text("origin").unwrap_or_default();
     let authority = origin.split_once("://").map(|(_, authority)| authority);
-    authority.is_some_and(|authority| headers.text("host") == Some(authority))
+    authority.is_some_and(|authority| headers.text("Host") == Some(authority))
 }
 
 /// The one kind of body that no form can send: for that alone a browser asks first, and is not let.
 fn is_json(headers: &Headers) -> bool {
-    let kind = headers.text("content-type");
+    let kind = headers.text("Content-Type");
     let essence = kind.and_then(|kind| kind.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
 }

@@ -61,9 +61,11 @@ impl Headers {
 
     /// All headers of a name.
     pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &[u8]> {
-        let same = |field: &&Field| {
-            field.name.len() == name.len()
-                && self.at(&field.name).eq_ignore_ascii_case(name.as_bytes())
+        let name = name.as_bytes();
+        // Mostly it is written as it is asked for: with capitals, if it came in HTTP/1.
+        let same = move |field: &&Field| {
+            let known = self.at(&field.name);
+            known.len() == name.len() && (known == name || known.eq_ignore_ascii_case(name))
         };
         let found = self.fields.iter().filter(same);
         found.map(|field| self.at(&field.value))

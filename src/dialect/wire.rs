@@ -61,7 +61,7 @@ impl<'a> Incoming<'a> {
         if self.body.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
         }
-        let told = self.headers.text("content-type").and_then(body_kind);
+        let told = self.headers.text("Content-Type").and_then(body_kind);
         let kind = told
             .or(dialect.bodies.first().copied())
             .unwrap_or(BodyKind::Json);
@@ -91,7 +91,7 @@ impl<'a> Incoming<'a> {
     fn multipart(&self) -> Result<Tape<'a>, Unreadable> {
         let boundary = self
             .headers
-            .text("content-type")
+            .text("Content-Type")
             .and_then(|kind| multer::parse_boundary(kind).ok())
             .ok_or_else(|| Unreadable("the multipart body has no boundary".into()))?;
         let pairs = super::multipart::fields(self.body, &boundary)

@@ -80,6 +80,11 @@ impl Body {
         }
     }
 
+    /// Did all of it come with its head?
+    pub fn is_here(&self) -> bool {
+        matches!(self.source, Source::Whole(_))
+    }
+
     /// The whole body, if it is no larger than `cap` and comes in time.
     pub async fn read(self, cap: usize) -> Result<Bytes, BodyError> {
         let limit = cap.min(self.limit);

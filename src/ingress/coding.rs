@@ -24,7 +24,7 @@ pub(super) enum Coding {
 impl Coding {
     /// The coding that a head names; none if the body is as it is.
     pub fn of(headers: &Headers) -> Result<Option<Coding>, Refusal> {
-        let mut codings = headers.all("content-encoding");
+        let mut codings = headers.all("Content-Encoding");
         let Some(coding) = codings.next() else {
             return Ok(None);
         };

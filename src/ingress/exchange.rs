@@ -32,7 +32,7 @@ use crate::model::{Arrival, CheckSession, Command, Effect, Envelope, Fault, Kind
 use reply::nobody;
 
 /// What stands in the header that tells one send from its repetition.
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// The largest body of somebody who is not known before it is read.
 const UNKNOWN_BODY: usize = 64 << 10;
@@ -220,7 +220,7 @@ impl Exchange {
         let Some(Some(host)) = self.doors.hosts.get(*dialect) else {
             return found;
         };
-        let asked = request.headers.text("host").unwrap_or_default();
+        let asked = request.headers.text("Host").unwrap_or_default();
         // Of an address in brackets the last colon begins no port.
         let asked = match asked.rsplit_once(':') {
             Some((name, port)) if !port.ends_with(']') => name,
@@ -256,7 +256,7 @@ impl Exchange {
             nonce,
             key: text(IDEMPOTENCY_KEY).trim_matches('"').into(),
             client_ip: client.address.clone(),
-            host: text("host").into(),
+            host: text("Host").into(),
             target: request
                 .uri
                 .path_and_query()
@@ -293,14 +293,12 @@ impl Exchange {
         candidates: &[usize],
     ) -> (Outcome, ReplyContext, bool) {
         let most = self.bearable(visit, &incoming, &body);
-        match self.body(place, body, most).await {
+        match self.body(visit, (place, body), most).await {
             Ok(body) => {
                 let incoming = Incoming {
                     body: &body,
                     ..incoming
                 };
-                let before = replace(&mut visit.envelope.begun, Instant::now());
-                waits::waited(before, visit.envelope.begun);
                 self.understood(visit, &incoming, candidates).await
             }
             Err(fault) => {
@@ -315,9 +313,20 @@ impl Exchange {
         }
     }
 
-    /// The whole body, if it comes before somebody else needs the place.
-    async fn body(&self, place: &Place<'_>, body: Body, most: usize) -> Result<Bytes, Fault> {
-        match place.wait_for(body.read(most)).await {
+    /// The whole body, if it comes before somebody else needs the place. With it the request begins.
+    async fn body(
+        &self,
+        visit: &mut Visit<'_>,
+        (place, body): (&Place<'_>, Body),
+        most: usize,
+    ) -> Result<Bytes, Fault> {
+        let is_here = body.is_here();
+        let read = place.wait_for(body.read(most)).await;
+        if !is_here {
+            let before = replace(&mut visit.envelope.begun, Instant::now());
+            waits::waited(before, visit.envelope.begun);
+        }
+        match read {
             Some(read) => read.map_err(|error| rescue::body(&error)),
             None => {
                 self.doors.metrics.no_place();

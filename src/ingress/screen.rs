@@ -78,7 +78,7 @@ pub(super) fn screen(
         return Err(Refusal::Tunnel);
     }
     fit?;
-    let mut expected = headers.all("expect");
+    let mut expected = headers.all("Expect");
     if expected.any(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
         return Err(Refusal::Expectation);
     }
@@ -104,7 +104,7 @@ pub(super) fn agree_on_host<B>(request: &mut http::Request<B>) -> Result<(), Ref
 }
 
 fn screen_host(headers: &Headers, version: Version) -> Result<(), Refusal> {
-    let mut hosts = headers.all("host");
+    let mut hosts = headers.all("Host");
     match (hosts.next(), hosts.next()) {
         (_, Some(_)) => Err(Refusal::ManyHosts),
         (Some(host), None) if !is_host(host) => Err(Refusal::NotAHost),

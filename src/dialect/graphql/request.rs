@@ -160,7 +160,7 @@ fn parsed(incoming: &Incoming<'_>) -> Result<Option<Tree>, StatusCode> {
     let bodies = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
     let Some(kind) = incoming
         .headers
-        .text("content-type")
+        .text("Content-Type")
         .filter(|_| bodies.contains(incoming.method))
     else {
         return Ok(None);
@@ -206,7 +206,7 @@ fn pairs(text: &str) -> Option<Members> {
 
 /// Does the client take JSON?
 fn acceptable(incoming: &Incoming<'_>) -> bool {
-    let mut accepts = incoming.headers.all("accept").peekable();
+    let mut accepts = incoming.headers.all("Accept").peekable();
     if accepts.peek().is_none() {
         return true;
     }
@@ -223,6 +223,6 @@ fn acceptable(incoming: &Incoming<'_>) -> bool {
 pub fn prefers_json(incoming: &Incoming<'_>) -> bool {
     incoming
         .headers
-        .text("accept")
+        .text("Accept")
         .is_some_and(|value| value.contains("json"))
 }

@@ -4,7 +4,6 @@
 //! calling comes before what is wrong with a document; the commands of a query run together, those of a mutation one
 //! after another; a batch is answered whole.
 
-use std::mem::replace;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -24,7 +23,6 @@ use crate::dialect::wire::Incoming;
 use crate::ingress::capacity::Place;
 use crate::ingress::listener::{Body, Request};
 use crate::ingress::rescue;
-use crate::metrics::waits;
 use crate::model::{Done, Fault, Kind, Operation, Outcome, Reply, Text};
 
 /// The largest body: documents and their variables, which take many times their bytes once they are read.
@@ -112,13 +110,11 @@ impl Exchange {
             body: b"",
         };
         let most = self.bearable(visit, &incoming, &body).min(MOST_BYTES);
-        let body = match self.body(place, body, most).await {
+        let body = match self.body(visit, (place, body), most).await {
             Ok(body) => body,
             Err(fault) => return self.whole(visit, fault, None),
         };
         incoming.body = &body;
-        let before = replace(&mut visit.envelope.begun, Instant::now());
-        waits::waited(before, visit.envelope.begun);
         let read = dialect.read_documents(&incoming);
         visit.envelope.credential = read.credential;
         let documents = match read.documents {

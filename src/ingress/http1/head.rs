@@ -144,13 +144,13 @@ fn read_target(head: &Bytes, target: &str, method: &Method) -> Result<Uri, Misre
 fn finish(request: Request) -> Result<Head, Misread> {
     let fields = &request.headers;
     let new = request.version == Version::HTTP_11;
-    if !new && fields.get("transfer-encoding").is_some() {
+    if !new && fields.get("Transfer-Encoding").is_some() {
         return Err(Misread::Malformed);
     }
     let length = read_length(fields);
     let has_body = !matches!(length, Ok(Length::Sized(0)));
     let asks = fields
-        .get("expect")
+        .get("Expect")
         .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"));
     Ok(Head {
         length,
@@ -165,7 +165,7 @@ fn finish(request: Request) -> Result<Head, Misread> {
 
 /// Is this among what the client says of the connection?
 fn names(fields: &Headers, option: &str) -> bool {
-    let mut values = fields.all("connection");
+    let mut values = fields.all("Connection");
     values.any(|value| {
         let mut options = value.split(|byte| *byte == b',');
         options.any(|named| named.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
@@ -173,8 +173,8 @@ fn names(fields: &Headers, option: &str) -> bool {
 }
 
 fn read_length(fields: &Headers) -> Result<Length, Refusal> {
-    let mut sizes = fields.all("content-length");
-    let mut codings = fields.all("transfer-encoding");
+    let mut sizes = fields.all("Content-Length");
+    let mut codings = fields.all("Transfer-Encoding");
     let Some(last) = codings.next_back() else {
         let Some(first) = sizes.next() else {
             return Ok(Length::Sized(0));
