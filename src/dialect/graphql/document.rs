@@ -129,6 +129,31 @@ fn spelt(rest: &str) -> String {
     format!("'{first}'")
 }
 
+/// Classes of bytes: what stands between tokens on a line, what goes on with a name, with a number, with a comment.
+const BLANK: u8 = 1;
+const NAME: u8 = 2;
+const NUMBER: u8 = 4;
+const COMMENT: u8 = 8;
+
+/// The classes of each byte.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < classes.len() {
+        let sign = byte as u8;
+        classes[byte] = match sign {
+            b' ' | b'\t' | b',' => BLANK | COMMENT,
+            b'\n' | b'\r' => 0,
+            b'_' => NAME | COMMENT,
+            b'.' | b'+' | b'-' => NUMBER | COMMENT,
+            _ if sign.is_ascii_alphanumeric() => NAME | NUMBER | COMMENT,
+            _ => COMMENT,
+        };
+        byte += 1;
+    }
+    classes
+};
+
 /// A walk over a text's tokens.
 struct Scan<'t> {
     text: &'t str,
@@ -196,13 +221,11 @@ impl<'t> Scan<'t> {
                 }
                 b'_' | b'a'..=b'z' | b'A'..=b'Z' => {
                     self.token(1)?;
-                    self.skip(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+                    self.skip(NAME);
                 }
                 b'-' | b'0'..=b'9' => {
                     self.token(1)?;
-                    self.skip(|byte| {
-                        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-')
-                    });
+                    self.skip(NUMBER);
                 }
                 _ => return Err(self.unreadable()),
             }
@@ -210,12 +233,13 @@ impl<'t> Scan<'t> {
         Ok(())
     }
 
-    fn skip(&mut self, belongs: impl Fn(u8) -> bool) {
-        let rest = &self.text.as_bytes()[self.at..];
-        self.at += rest
-            .iter()
-            .position(|byte| !belongs(*byte))
-            .unwrap_or(rest.len());
+    /// Goes over the bytes of a class.
+    fn skip(&mut self, class: u8) {
+        let bytes = self.text.as_bytes();
+        let of_class = |byte: &u8| CLASSES[usize::from(*byte)] & class != 0;
+        while bytes.get(self.at).is_some_and(of_class) {
+            self.at += 1;
+        }
     }
 
     /// A name, a value or an opening bracket.
@@ -254,6 +278,7 @@ impl<'t> Scan<'t> {
     fn next_token(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         loop {
+            self.skip(BLANK);
             match *bytes.get(self.at)? {
                 b'\n' => self.new_line(1),
                 b'\r' if bytes.get(self.at + 1) == Some(&b'\n') => self.new_line(2),
@@ -262,9 +287,8 @@ impl<'t> Scan<'t> {
                     self.ampersands = true;
                     self.at += 1;
                 }
-                b' ' | b'\t' | b',' => self.skip(|byte| matches!(byte, b' ' | b'\t' | b',')),
                 0xef if self.text[self.at..].starts_with('\u{feff}') => self.at += 3,
-                b'#' => self.skip(|byte| !matches!(byte, b'\n' | b'\r')),
+                b'#' => self.skip(COMMENT),
                 byte => return Some(byte),
             }
         }
@@ -342,7 +366,7 @@ impl<'t> Scan<'t> {
                 continue;
             }
             if byte == b'_' || byte.is_ascii_alphanumeric() {
-                self.skip(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
+                self.skip(NAME);
                 // A place within a word is a place behind it.
                 continue;
             }
