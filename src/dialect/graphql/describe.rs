@@ -117,7 +117,7 @@ impl<'r> Projector<'r> {
             self.writer.out.push(b'{');
         }
         for child in nodes {
-            self.writer.out.extend_from_slice(child.lead.as_bytes());
+            self.writer.out.extend_from_slice(&child.lead);
             self.path.push(Step::Key(child));
             let start = self.writer.out.len();
             let shown = match child.field {

@@ -10,13 +10,12 @@ use async_graphql_value::{Name, Value};
 use smallvec::{SmallVec, smallvec};
 
 use super::document::Failure;
-use super::plan::{Arguments, Children, Definition, Given, Meaning, Node, holds, tree};
+use super::plan::{Arguments, Children, Definition, Given, Lead, Meaning, Node, holds, tree};
 use super::schema::{Base, FieldDef, FieldRef, TypeRef};
 use super::spelling::{Fields, Spelling};
 use super::validate::Coerced;
 use super::values::{self, Variables};
 use super::{Error, Origin, Refused, Service};
-use crate::model::Text;
 
 /// Fields that a plan may have; types under interfaces may multiply what a document asks for.
 const MAX_NODES: usize = 20_000;
@@ -56,7 +55,7 @@ type Groups<'d> = SmallVec<[Group<'d>; 8]>;
 impl<'d> Layout<'d> {
     /// The fields of a root, in the order of their keys.
     pub fn roots(&mut self, of: usize, selection: &'d SelectionSet) -> Result<Vec<Node>, Failure> {
-        let groups = self.groups(of, &[selection]);
+        let groups = self.groups(of, [selection].into_iter());
         let place = Place {
             spelt: None,
             single: true,
@@ -65,7 +64,7 @@ impl<'d> Layout<'d> {
     }
 
     /// The fields of an object type that selections ask for.
-    fn groups(&mut self, of: usize, sets: &[&'d SelectionSet]) -> Groups<'d> {
+    fn groups(&mut self, of: usize, sets: impl Iterator<Item = &'d SelectionSet>) -> Groups<'d> {
         let mut groups = Groups::new();
         let mut seen = HashSet::new();
         for set in sets {
@@ -88,7 +87,7 @@ impl<'d> Layout<'d> {
         // The sign behind a key comes before all that a longer one goes on with.
         nodes.sort_by(|left, right| left.lead.cmp(&right.lead));
         if let Some(first) = nodes.first_mut() {
-            first.lead.replace_range(..1, "{");
+            first.lead[0] = b'{';
         }
         Ok(nodes)
     }
@@ -182,16 +181,13 @@ impl<'d> Layout<'d> {
             return Err(Failure::one(message, field.pos));
         };
         let arguments = self.arguments(&field.node, definition, field.pos);
-        let sets: SmallVec<[&SelectionSet; 2]> = group
-            .fields
-            .iter()
-            .map(|field| &field.node.selection_set.node)
-            .collect();
         let mut groups: SmallVec<[(usize, Groups<'d>); 1]> = SmallVec::new();
         let inner = definition.of.named();
         if schema.composite(inner) {
             for possible in &schema.types[inner].possible {
-                groups.push((*possible, self.groups(*possible, &sets)));
+                let fields = group.fields.iter();
+                let sets = fields.map(|field| &field.node.selection_set.node);
+                groups.push((*possible, self.groups(*possible, sets)));
             }
         }
         let means = self.means((of, found), (&field.node, definition), &groups, place);
@@ -211,10 +207,9 @@ impl<'d> Layout<'d> {
         }
         let mut nodes = children.iter().flat_map(|(_, nodes)| nodes);
         let below = nodes.any(|node| node.is_command() || node.below);
-        let mut lead = Text::with_capacity(group.key.len() + 4);
-        lead.push_str(",\"");
-        lead.push_str(group.key);
-        lead.push_str("\":");
+        let mut lead = Lead::from_slice(b",\"");
+        lead.extend_from_slice(group.key.as_bytes());
+        lead.extend_from_slice(b"\":");
         Ok(Node {
             id,
             lead,
@@ -234,12 +229,8 @@ impl<'d> Layout<'d> {
         if definition.arguments.is_empty() {
             return Arguments::None;
         }
-        let mut used = Vec::new();
-        for (_, value) in &field.arguments {
-            values::variables_in(&value.node, &mut used);
-        }
         let given = &field.arguments;
-        if !used.is_empty() {
+        if given.iter().any(|(_, value)| values::open(&value.node)) {
             self.open = true;
             return Arguments::Open(given.clone());
         }

@@ -19,7 +19,7 @@ use super::values::{self, Literal, Variables};
 use super::{Error, Service, complexity, validate};
 use crate::dialect::tape::{Tape, Tree};
 use crate::dialect::write::USUAL_BYTES;
-use crate::model::{Fault, Kind, Text};
+use crate::model::{Fault, Kind};
 
 #[derive(Debug)]
 pub struct Plan {
@@ -52,7 +52,7 @@ pub struct Definition {
 pub struct Node {
     pub id: usize,
     /// What stands before its value: `{"key":` of an object's first field, `,"key":` of another.
-    pub lead: Text,
+    pub lead: Lead,
     pub at: Pos,
     /// The object type that it is a field of.
     pub of: usize,
@@ -67,6 +67,9 @@ pub struct Node {
     /// It stands in no list, so it is come to once.
     pub single: bool,
 }
+
+/// Most keys fit in without an allocation.
+pub type Lead = SmallVec<[u8; 24]>;
 
 pub type Children = SmallVec<[(usize, Vec<Node>); 1]>;
 
@@ -93,9 +96,9 @@ pub enum Meaning {
 }
 
 impl Node {
-    pub fn key(&self) -> &str {
-        // A name needs no escapes.
-        &self.lead[2..self.lead.len() - 2]
+    /// Its key as JSON.
+    pub fn key(&self) -> &[u8] {
+        &self.lead[1..self.lead.len() - 1]
     }
 
     pub fn is_command(&self) -> bool {
@@ -293,11 +296,11 @@ pub fn tree(
             None => Ok(None),
         };
         match (value, &argument.default) {
-            (Ok(Some(value)), _) => members.push((argument.name.to_string(), value)),
+            (Ok(Some(value)), _) => members.push((String::from(&*argument.name), value)),
             (Ok(None), Some(default)) => {
                 if let Ok(value) = values::coerce(&values::constant(default), &argument.of, schema)
                 {
-                    members.push((argument.name.to_string(), value));
+                    members.push((String::from(&*argument.name), value));
                 }
             }
             (Ok(None), None) if !argument.of.nullable => {

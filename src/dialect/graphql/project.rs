@@ -118,7 +118,7 @@ impl<'r> Projector<'r> {
                 out.push(b',');
             }
             match step {
-                Step::Key(node) => json_text(node.key(), Style::Plain, &mut out),
+                Step::Key(node) => out.extend_from_slice(node.key()),
                 Step::Index(index) => out.extend_from_slice(index.to_string().as_bytes()),
             }
         }
@@ -143,28 +143,33 @@ impl<'r> Projector<'r> {
             return Err(self.too_large(first));
         }
         for node in nodes {
-            self.writer.out.extend_from_slice(node.lead.as_bytes());
-            self.path.push(Step::Key(node));
+            self.writer.out.extend_from_slice(&node.lead);
             let start = self.writer.out.len();
             let wrote = match node.means {
                 _ if start > self.room => Err(self.too_large(node)),
                 Meaning::Spelt(at) => match self.run.service.spellings.get(at) {
-                    // Most fields are; nothing else of a value's writing is needed for them.
+                    // Most fields are; nothing else of a value's writing is needed for them, not even where they are.
                     Spelling::Leaf(template) => self.leaf(template, scope),
-                    spelling => self.spelt(spelling, scope, node),
+                    spelling => self.at(node, |here| here.spelt(spelling, scope, node)),
                 },
-                _ => self.unspelt(node, scope),
+                _ => self.at(node, |here| here.unspelt(node, scope)),
             };
-            let wrote = wrote.or_else(|null| self.null(node, start, null));
-            self.path.pop();
-            wrote?;
+            wrote.or_else(|null| self.null(node, start, null))?;
         }
         self.writer.out.push(b'}');
         Ok(())
     }
 
+    /// Does something at a field's place, for what errors tell of it.
+    fn at<R>(&mut self, node: &'r Node, what: impl FnOnce(&mut Self) -> R) -> R {
+        self.path.push(Step::Key(node));
+        let done = what(self);
+        self.path.pop();
+        done
+    }
+
     /// A field without a value: null where that is allowed, and else its parent has none either.
-    fn null(&mut self, node: &Node, start: usize, null: Null) -> Wrote {
+    fn null(&mut self, node: &'r Node, start: usize, null: Null) -> Wrote {
         self.writer.out.truncate(start);
         if self.overflow.is_none() && node.nullable {
             self.writer.out.extend_from_slice(b"null");
@@ -172,7 +177,9 @@ impl<'r> Projector<'r> {
         }
         Err(match null {
             Null::Told => Null::Told,
-            Null::Silent => self.error(node.at, "Cannot return null for non-nullable field"),
+            Null::Silent => self.at(node, |here| {
+                here.error(node.at, "Cannot return null for non-nullable field")
+            }),
         })
     }
 

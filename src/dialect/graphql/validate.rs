@@ -267,10 +267,8 @@ impl<'d> Validation<'d> {
                 continue;
             }
             given.push((found, name.pos));
-            let mut used = Vec::new();
-            values::variables_in(&value.node, &mut used);
             let argument = &definition.arguments[found];
-            if used.is_empty() {
+            if !values::open(&value.node) {
                 let none = Variables::default();
                 match values::argument(self.schema, given_argument, &argument.of, &none) {
                     // An interface's field may say another type than that of the object which it is asked of.

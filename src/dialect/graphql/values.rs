@@ -145,6 +145,16 @@ pub fn constant(value: &ConstValue) -> Literal {
     filled(&value.clone().into_value(), &Variables::default()).unwrap_or(Literal::Null)
 }
 
+/// Does a value depend on a variable?
+pub fn open(value: &Value) -> bool {
+    match value {
+        Value::Variable(_) => true,
+        Value::List(elements) => elements.iter().any(open),
+        Value::Object(members) => members.values().any(open),
+        _ => false,
+    }
+}
+
 /// Every variable in a value.
 pub fn variables_in<'v>(value: &'v Value, found: &mut Vec<&'v Name>) {
     match value {
@@ -252,7 +262,7 @@ fn object(literal: &Literal, inputs: &[InputDef], schema: &Schema) -> Result<Tre
             continue;
         };
         match coerce(value, &input.of, schema) {
-            Ok(value) => coerced.push((input.name.to_string(), value)),
+            Ok(value) => coerced.push((String::from(&*input.name), value)),
             Err(inner) => {
                 let expected = schema.type_name(&input.of);
                 let value = shown(value);
