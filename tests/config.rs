@@ -87,6 +87,7 @@ credential = { token = { env = "GLIMESH_TOKEN" } }
 app        = { name = "test", ownerid = "o", version = "1", secret = { env = "KEYAUTH_SECRET" } }
 credit     = "{author.name}: {text}"
 deadline_s = 2_0
+idle_s = 60
 
 [[route]]
 from = "KeyAuth:Test"
@@ -136,6 +137,7 @@ fn everything_that_can_be_written_is_read() {
     assert_eq!(far.credential.token, Secret("gt".into()));
     assert_eq!((&*far.app.ownerid, &*far.app_secret.0), ("o", "k"));
     assert_eq!(far.connect, Duration::from_secs(3));
+    assert_eq!(far.idle, Duration::from_secs(60));
     assert_eq!(far.deadline, Duration::from_secs(20));
 
     let target = |upstream: &str, channel| Target {

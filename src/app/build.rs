@@ -241,6 +241,7 @@ fn called(
     let client = upstream::Config {
         tls: certificates::believed(upstream, system)?,
         connect_ms: upstream.connect.as_millis() as u64,
+        pool_idle_ms: upstream.idle.as_millis() as u64,
         pool_size: upstream.stack.limit.in_flight,
         ..upstream::Config::new(upstream.url.clone())
     };

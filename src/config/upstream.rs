@@ -34,6 +34,8 @@ pub struct Upstream {
     /// How an author is named when Sabir's own credential speaks for all. None: not at all.
     pub credit: Option<Credit>,
     pub connect: Duration,
+    /// How long a connection without a request is kept.
+    pub idle: Duration,
     pub deadline: Duration,
     /// How often it is tried, how much at once, and when it is left alone.
     pub stack: Stack,
@@ -52,6 +54,7 @@ impl Default for Upstream {
             app_secret: Secret::default(),
             credit: None,
             connect: Duration::from_secs(3),
+            idle: Duration::from_secs(4),
             deadline: Duration::from_secs(15),
             stack: Stack::default(),
         }
@@ -104,6 +107,7 @@ impl Reading<'_> {
         let (app, app_secret) = app.unwrap_or_default();
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let connect = table.whole("connect_s", 1..=60).map(seconds);
+        let idle = table.whole("idle_s", 1..=3600).map(seconds);
         let deadline = table.whole("deadline_s", 1..=600).map(seconds);
         let deadline = deadline.unwrap_or(defaults.deadline);
         let upstream = Upstream {
@@ -117,6 +121,7 @@ impl Reading<'_> {
             app_secret,
             credit: self.credit(&mut table),
             connect: connect.unwrap_or(defaults.connect.min(deadline)),
+            idle: idle.unwrap_or(defaults.idle),
             deadline,
             stack: self.stack(&mut table, node, deadline),
         };
