@@ -30,7 +30,7 @@ use tracing::debug;
 
 use super::body::Source;
 use super::connection::respond;
-use super::floor::Seat;
+use super::floor::{Aside, Seat};
 use super::listener::{Client, Handler};
 use super::vitals::Phase;
 use crate::alarm::Alarm;
@@ -108,17 +108,17 @@ impl<H: Handler> Conversation<'_, H> {
             },
         };
         self.seat.vitals.begin();
-        let _aside = match self.seat.vitals.further() {
+        let aside = match self.seat.vitals.further() {
             true => self.seat.floor.aside().await,
             false => None,
         };
         match head {
-            Ok(head) => self.exchange(head).await,
+            Ok(head) => self.exchange(head, aside).await,
             Err(misread) => self.turn_away(misread).await,
         }
     }
 
-    async fn exchange(&self, head: Head) -> io::Result<bool> {
+    async fn exchange(&self, head: Head, aside: Option<Aside<'_>>) -> io::Result<bool> {
         let mut manner = Manner {
             old: head.request.version == Version::HTTP_10,
             to_head: head.request.method == Method::HEAD,
@@ -129,6 +129,8 @@ impl<H: Handler> Conversation<'_, H> {
         let (handler, terms) = (&*self.seat.floor.handler, &self.seat.terms);
         let respond = respond(handler, terms, &self.client, &head.request, source, fit);
         let (response, refused) = respond.await;
+        // A client that does not take its reply keeps no place from others.
+        drop(aside);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return self.switch(response, manner).await;
         }
