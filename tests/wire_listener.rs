@@ -863,6 +863,30 @@ fn who_asks_before_it_has_its_reply_has_few_places() {
 }
 
 #[test]
+fn who_is_waited_for_keeps_none_of_these_places() {
+    let first = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    for next in [
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1",
+        "GET /big HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let door = Door::open(|config| config.body_s = 3 * PATIENCE.as_secs());
+        let mut waited_for: Vec<_> = (0..8).map(|_| door.connect()).collect();
+        for stream in &mut waited_for {
+            let both = format!("{first}{next}");
+            stream.write_all(both.as_bytes()).unwrap();
+        }
+        let mut honest = door.connect();
+        for stream in &mut waited_for {
+            one(stream);
+        }
+        honest.write_all(first.repeat(2).as_bytes()).unwrap();
+        for _ in 0..2 {
+            assert!(one(&mut honest).ends_with("GET / "), "{next}");
+        }
+    }
+}
+
+#[test]
 fn a_connection_can_become_something_else() {
     let door = Door::open(|config| config.idle_s = 1);
     let mut stream = door.connect();

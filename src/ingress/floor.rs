@@ -23,9 +23,6 @@ use super::listener::Config;
 use super::vitals::{Patience, Vitals};
 use crate::alarm::Alarm;
 
-/// A place of [`Floor::aside`].
-pub type Aside<'f> = SemaphorePermit<'f>;
-
 /// How soon it is looked again for somebody to let go, when nobody was and nobody left.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Let go at once, so that each that comes does not cost a look at all: this part of them, and never more than so many.
@@ -167,9 +164,9 @@ impl<H> Floor<H> {
         yield_now().await;
     }
 
-    /// A place for a request that was sent before the reply to another one. It is given back when the request is
-    /// answered: what stands behind us has one queue for all.
-    pub async fn aside(&self) -> Option<Aside<'_>> {
+    /// A place for a request that was sent, as a whole, before the reply to another one. It is given back when the
+    /// request is answered: what stands behind us has one queue for all.
+    pub async fn aside(&self) -> Option<SemaphorePermit<'_>> {
         let place = self.pipelined.acquire().await.ok();
         self.turn().await;
         place

@@ -30,7 +30,7 @@ use tracing::debug;
 
 use super::body::Source;
 use super::connection::respond;
-use super::floor::{Aside, Seat};
+use super::floor::Seat;
 use super::listener::{Client, Handler};
 use super::vitals::Phase;
 use crate::alarm::Alarm;
@@ -108,28 +108,29 @@ impl<H: Handler> Conversation<'_, H> {
             },
         };
         self.seat.vitals.begin();
-        let aside = match self.seat.vitals.further() {
-            true => self.seat.floor.aside().await,
-            false => None,
-        };
+        let further = self.seat.vitals.further();
         match head {
-            Ok(head) => self.exchange(head, aside).await,
+            Ok(head) => self.exchange(head, further).await,
             Err(misread) => self.turn_away(misread).await,
         }
     }
 
-    async fn exchange(&self, head: Head, aside: Option<Aside<'_>>) -> io::Result<bool> {
+    async fn exchange(&self, head: Head, further: bool) -> io::Result<bool> {
         let mut manner = Manner {
             old: head.request.version == Version::HTTP_10,
             to_head: head.request.method == Method::HEAD,
             keeps: false,
         };
         let source = self.source(&head);
+        // A client whose request is not all here keeps no place from others, nor one that does not take its reply.
+        let aside = match further && matches!(source, Source::Whole(_)) {
+            true => self.seat.floor.aside().await,
+            false => None,
+        };
         let fit = head.length.map(|_| ());
         let (handler, terms) = (&*self.seat.floor.handler, &self.seat.terms);
         let respond = respond(handler, terms, &self.client, &head.request, source, fit);
         let (response, refused) = respond.await;
-        // A client that does not take its reply keeps no place from others.
         drop(aside);
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return self.switch(response, manner).await;
