@@ -349,6 +349,31 @@ fn glimesh_into_rooms_and_back() {
 }
 
 #[test]
+fn who_is_known_by_an_id_alone_is_shown_by_it() {
+    // Rooms tells nothing else of an author who is not ourselves.
+    let far = Sabir::start(&format!(
+        "{FAR}\n[[account]]\nname = \"carol\"\nemail = \"carol@example.com\"\npassword = \"far-password\"\n"
+    ));
+    let carol = Client::new(&far, "rooms", ("", ""), ("carol", "far-password"));
+    carol.send("den", "hello").unwrap();
+    let id = &carol.list("den")[0].author;
+    let near = near("rooms", &far, false);
+    for client in ["keyauth", "rooms", "glimesh"] {
+        let alice = Client::new(
+            &near,
+            client,
+            ("test", "tiQhtH5R88"),
+            ("alice", "near-password"),
+        );
+        let author = &alice.list("lobby")[0].author;
+        assert!(
+            author == id || client == "rooms",
+            "{author} is no {id} in {client}"
+        );
+    }
+}
+
+#[test]
 fn two_thousand_characters_pass_where_nothing_is_added() {
     for upstream in ["keyauth", "rooms"] {
         let far = Sabir::start(FAR);

@@ -342,13 +342,16 @@ fn visit_message(
     }
 }
 
-/// A person without an id is known by its name.
+/// A person without an id is known by its name, and one without a name shown by the id that it has over there.
 fn visit_person(
     person: &mut Person,
     see: &mut impl FnMut(NativeKind, &Text, &mut Text, Option<Time>),
 ) {
     if person.id.is_empty() {
         person.id = person.name.clone();
+    }
+    if person.name.is_empty() && person.display.is_empty() {
+        person.name = person.id.clone();
     }
     if !person.id.is_empty() {
         see(NativeKind::Person, &Text::default(), &mut person.id, None);
