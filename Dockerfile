@@ -1,13 +1,13 @@
 FROM rust:1-bookworm AS build
 WORKDIR /sabir
 COPY . .
-RUN cargo build --release --locked
+RUN make dist
 
 FROM debian:bookworm-slim
 # Who is believed of upstreams over https.
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --create-home --home-dir /var/lib/sabir sabir
-COPY --from=build /sabir/target/release/sabir /usr/local/bin/sabir
+COPY --from=build /sabir/target/dist/sabir /usr/local/bin/sabir
 USER sabir
 # sabir.toml is looked for here, and sabir.db is kept here.
 WORKDIR /var/lib/sabir

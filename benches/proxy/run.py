@@ -8,7 +8,7 @@ and of the ratios to nginx within the same round. CPU is user and system time of
 The nginx beside it is Debian's with its access log on; like Sabir's, the log is written in batches.
 
     run.py [--rounds N] [--connections 16,64,256] [--work keyauth,rooms] [--proxies sabir,nginx,…]
-           [--beside NAME=BINARY …] [--aim] [--keep FOLDER]
+           [--sabir BINARY] [--beside NAME=BINARY …] [--aim] [--keep FOLDER]
 
 `--beside` measures further binaries of Sabir in the same run: before and after a change.
 """
@@ -49,6 +49,7 @@ def arguments():
     parser.add_argument("--connections", type=lambda text: [int(one) for one in text.split(",")], default=[16, 64, 256])
     parser.add_argument("--work", type=lambda text: text.split(","), default=["keyauth", "rooms"])
     parser.add_argument("--proxies", type=lambda text: text.split(","), default=["sabir", "nginx", "haproxy", "lua"])
+    parser.add_argument("--sabir", metavar="BINARY", help="otherwise that of target/release")
     parser.add_argument("--beside", action="append", default=[], metavar="NAME=BINARY")
     parser.add_argument("--aim", action="store_true", help="fail if the aims are missed")
     parser.add_argument("--keep", metavar="FOLDER", help="keep logs and stores here")
@@ -69,7 +70,7 @@ class Bench:
         target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
         service = self.run("upstream", [target / "examples/upstream"], LOAD_CORE, stdout=subprocess.PIPE)
         self.upstream = service.stdout.readline().decode().strip()
-        binaries = {"sabir": target / "sabir"} if "sabir" in asked.proxies else {}
+        binaries = {"sabir": asked.sabir or target / "sabir"} if "sabir" in asked.proxies else {}
         binaries |= dict(one.split("=", 1) for one in asked.beside)
         for name, binary in binaries.items():
             self.sabir(name, binary)
