@@ -373,6 +373,75 @@ fn who_is_known_by_an_id_alone_is_shown_by_it() {
     }
 }
 
+/// The texts that a list shows, oldest first.
+fn shown(answer: &Answer, list: &str, text: &str) -> Vec<String> {
+    let whole = answer.json();
+    let list = whole.pointer(list).and_then(Value::as_array);
+    let list = list.unwrap_or_else(|| panic!("{}", answer.body));
+    let text = |one: &Value| one.pointer(text).and_then(Value::as_str).map(str::to_owned);
+    let texts: Option<Vec<String>> = list.iter().map(text).collect();
+    let mut texts = texts.unwrap_or_else(|| panic!("{}", answer.body));
+    texts.sort();
+    texts
+}
+
+#[test]
+fn every_client_sees_the_part_of_a_list_that_it_asked_for() {
+    let far = Sabir::start(FAR);
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    for number in 0..45 {
+        bridge.send("den", &format!("t{number:02}")).unwrap();
+    }
+    for upstream in ["keyauth", "rooms", "glimesh", "chats"] {
+        let near = near(upstream, &far, false);
+        let bearer = [("Authorization", "Bearer near-token")];
+        let glimesh = |arguments: &str| {
+            let query = format!(
+                "{{ channel(id: \"lobby\") {{ chatMessages({arguments}) {{ edges {{ node {{ message }} }} }} }} }}"
+            );
+            let answer = near.ask("POST", "/api/graph", &bearer, &query);
+            shown(&answer, "/data/channel/chatMessages/edges", "/node/message")
+        };
+        let rooms = |query: &str| {
+            let target = format!("/chat-messages?room=lobby&{query}");
+            shown(&near.ask("GET", &target, &bearer, ""), "", "/text")
+        };
+        let chats = |page: i64| {
+            let target = format!("/api/chats/lobby/messages?page={page}");
+            shown(&near.ask("GET", &target, &bearer, ""), "/data", "/message")
+        };
+        let part =
+            |from: i64, to: i64| (from..to).map(|at| format!("t{at:02}")).collect::<Vec<_>>();
+        for (got, wanted) in [
+            (glimesh("last: 10"), part(35, 45)),
+            (glimesh("first: 5"), part(0, 5)),
+            (rooms("%24limit=10"), part(35, 45)),
+            (rooms("%24limit=10&%24skip=30"), part(5, 15)),
+            (rooms("%24limit=10&%24skip=40"), part(0, 5)),
+            (
+                rooms("%24limit=3&%24skip=2&%24sort%5BcreatedAt%5D=1"),
+                part(2, 5),
+            ),
+            (chats(1), part(25, 45)),
+            (chats(2), part(5, 25)),
+            (chats(3), part(0, 5)),
+            (chats(4), part(0, 0)),
+        ] {
+            assert_eq!(got, wanted, "through {upstream}");
+        }
+    }
+}
+
+#[test]
+fn a_cursor_of_no_list_is_refused() {
+    let far = Sabir::start(FAR);
+    let near = near("rooms", &far, false);
+    let query = "{ channel(id: \"lobby\") { chatMessages(last: 5, before: \"YXJyYXljb25uZWN0aW9uOjU=\") { edges { cursor } } } }";
+    let bearer = [("Authorization", "Bearer near-token")];
+    let answer = near.ask("POST", "/api/graph", &bearer, query);
+    assert!(answer.body.contains("\"errors\":["), "{}", answer.body);
+}
+
 #[test]
 fn two_thousand_characters_pass_where_nothing_is_added() {
     for upstream in ["keyauth", "rooms"] {

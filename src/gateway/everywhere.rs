@@ -8,6 +8,7 @@ use crate::model::{
     Channel, Channels, Command, Fault, FindChannel, Kind, List, ListChannels, Message, Messages,
     OneChannel, Outcome, Reply, Text, Window,
 };
+use crate::relay::from_oldest;
 use crate::route::Source;
 
 /// The status of a channel that tells of none.
@@ -181,9 +182,10 @@ fn has_status(channel: &Channel, wanted: &str) -> bool {
     wanted.is_empty() || wanted == status
 }
 
-/// Leaves what was asked for: an upstream may know no limit, or not keep to it.
-pub(super) fn cut(messages: &mut Vec<Message>, window: &Window) {
-    let Some(limit) = window.limit.and_then(|limit| usize::try_from(limit).ok()) else {
+/// Leaves of several lists what was asked for.
+fn cut(messages: &mut Vec<Message>, window: &Window) {
+    let length = window.first.or(window.last).or(window.limit);
+    let Some(limit) = length.and_then(|limit| usize::try_from(limit).ok()) else {
         return;
     };
     if from_oldest(window) {
@@ -200,9 +202,4 @@ fn pass_over(messages: &mut Vec<Message>, window: &Window, skip: i64) {
     } else {
         messages.truncate(messages.len() - skip);
     }
-}
-
-/// Does a list begin at its oldest end?
-fn from_oldest(window: &Window) -> bool {
-    window.order == Some(1) || (!window.after.is_empty() && window.before.is_empty())
 }

@@ -232,24 +232,17 @@ impl Gateway {
             located => located?,
         };
         let turn = self.take_turn(asked, &located)?;
-        let window = match &*located.command {
-            Command::List(list) => Some(list.window.clone()),
-            _ => None,
-        };
         let effect = located.command.operation().effect();
         let sent = matches!(*located.command, Command::Send(_));
         let upstream = &located.route.upstream;
         let outcome = self.relayed(asked, upstream, located.command).await;
-        let mut reply = match outcome {
+        let reply = match outcome {
             Err(fault) if fault.kind != Kind::OutcomeUnknown => {
                 self.give_back(turn);
                 return Err(fault);
             }
             outcome => outcome?,
         };
-        if let (Some(window), Reply::Messages(list)) = (&window, &mut reply) {
-            everywhere::cut(&mut list.messages, window);
-        }
         let told = self.told(asked, &located.route, &located.client_channel, sent, reply);
         told.await.map_err(|mut fault| {
             // It was done, and only how to tell of it failed: nothing that may be tried again.

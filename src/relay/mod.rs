@@ -23,6 +23,7 @@ pub mod stack;
 mod stream;
 mod unnamed;
 pub mod upstream;
+mod window;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -36,6 +37,7 @@ pub use ids::{Ids, Numbers, Side, unknown_message};
 pub use journal::{Claimed, upstream_key};
 pub use local::{Bars, Local};
 pub use page::page;
+pub use window::from_oldest;
 
 pub use crate::store::{Native, NativeKind, PROVISIONAL, Provisional};
 
@@ -49,6 +51,7 @@ use deliver::Delivery;
 use grant::Grant;
 use stack::Stack;
 use upstream::{BadBase, Client};
+use window::Askable;
 
 /// How one upstream is called.
 #[derive(Clone, Debug)]
@@ -81,6 +84,8 @@ pub struct Shared {
     pub dialects: Arc<[Dialect]>,
     pub upstreams: Vec<Arc<Upstream>>,
     by_name: HashMap<Text, usize>,
+    /// What each dialect's lists can be asked for.
+    askable: Vec<Askable>,
     pub local: Local,
     pub ids: Ids,
 }
@@ -97,7 +102,9 @@ impl Shared {
             .enumerate()
             .map(|(at, upstream)| (upstream.config.name.clone(), at))
             .collect();
+        let askable = dialects.iter().map(Askable::of).collect();
         Shared {
+            askable,
             dialects,
             upstreams,
             by_name,
@@ -174,7 +181,10 @@ impl Relay {
         }
         self.fits(upstream, &command)?;
         if self.dialect(upstream).calls(command.operation()) {
-            return self.ask(ask, &command).await;
+            return match &*command {
+                Command::List(list) => Box::pin(self.list(ask, list)).await,
+                command => self.ask(ask, command).await,
+            };
         }
         match Box::pin(self.emulate(ask, &command)).await {
             Some(outcome) => outcome,

@@ -11,7 +11,7 @@ use crate::model::{
 use crate::store::{Change, Mark, MarkKind};
 
 /// How far back a message is looked for in an upstream that only lists.
-const LOOKED_THROUGH: i64 = 100;
+pub(super) const LOOKED_THROUGH: i64 = 100;
 
 impl Shared {
     /// Can Sabir do beside this upstream what its dialect lacks?
@@ -64,12 +64,12 @@ impl Relay {
             limit: Some(LOOKED_THROUGH),
             ..Window::default()
         };
-        let list = Command::List(List {
+        let list = List {
             channel: get.channel.clone(),
             window,
             ..List::default()
-        });
-        let Reply::Messages(mut list) = self.ask(ask, &list).await? else {
+        };
+        let Reply::Messages(mut list) = self.list(ask, &list).await? else {
             return Err(Fault::new(
                 Kind::Internal,
                 "a list was not answered by a list",
