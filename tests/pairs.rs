@@ -19,6 +19,7 @@ token = "far-token"
 [[application]]
 name = "far"
 keyauth = { ownerid = "farfarfar1", secret = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", version = "1.0" }
+socket = { secret = "far-secret" }
 "#;
 
 const NEAR: &str = r#"
@@ -47,7 +48,8 @@ fn upstream(dialect: &str, far: &Sabir, credit: bool) -> String {
              app = { name = \"far\", ownerid = \"farfarfar1\", version = \"1.0\", \
              secret = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" }\n"
         }
-        "glimesh" => "credential = { token = \"far-token\" }\n",
+        "glimesh" | "slack" | "discord" | "matrix" => "credential = { token = \"far-token\" }\n",
+        "socket" => "credential = { secret = \"far-secret\" }\n",
         _ => "credential = { email = \"bridge@example.com\", password = \"far-password\" }\n",
     };
     format!(
@@ -370,6 +372,49 @@ fn who_is_known_by_an_id_alone_is_shown_by_it() {
             author == id || client == "rooms",
             "{author} is no {id} in {client}"
         );
+    }
+}
+
+#[test]
+fn all_messages_of_one_request_arrive_once_and_in_order() {
+    let send = |alias: &str| {
+        format!(
+            "{alias}: createChatMessage(channelId: \"lobby\", message: {{ message: \"{alias}\" }}) {{ id }}"
+        )
+    };
+    let document = format!("mutation {{ {} {} {} }}", send("a"), send("b"), send("c"));
+    let one = |alias| serde_json::json!({ "query": format!("mutation {{ {} }}", send(alias)) });
+    let batch = serde_json::json!([one("d"), one("e")]).to_string();
+    for upstream in [
+        "keyauth", "rooms", "glimesh", "chats", "socket", "slack", "discord", "matrix",
+    ] {
+        let far = Sabir::start(FAR);
+        let near = near(upstream, &far, false);
+        for (kind, body) in [
+            ("application/graphql", &document),
+            ("application/json", &batch),
+        ] {
+            let headers = [
+                ("Authorization", "Bearer near-token"),
+                ("Content-Type", kind),
+                ("Idempotency-Key", kind),
+            ];
+            let answer = near.ask("POST", "/api/graph", &headers, body);
+            let ids = answer.body.matches("\"id\":\"").count();
+            assert_eq!(
+                ids,
+                if *body == batch { 2 } else { 3 },
+                "{upstream}: {}",
+                answer.body
+            );
+        }
+        let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+        let there = bridge.list("den");
+        // An event's text stands within its data.
+        let mut sent = there.iter().zip(["a", "b", "c", "d", "e"]);
+        let right = sent
+            .all(|(seen, text)| seen.text == text || seen.text.contains(&format!("\"{text}\"")));
+        assert!(right && there.len() == 5, "{upstream}: {there:?}");
     }
 }
 

@@ -105,8 +105,8 @@ struct Visit<'d> {
     understood: bool,
     /// The methods that the path has.
     allow: &'d str,
-    /// One of several commands is paid for by the request itself.
-    counted: Cell<bool>,
+    /// How many commands its documents came to so far.
+    commands: Cell<usize>,
 }
 
 impl Handler for Exchange {
@@ -280,7 +280,7 @@ impl Exchange {
             envelope,
             understood: false,
             allow: "",
-            counted: Cell::new(false),
+            commands: Cell::new(0),
         }
     }
 

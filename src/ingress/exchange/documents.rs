@@ -23,7 +23,7 @@ use crate::dialect::wire::Incoming;
 use crate::ingress::capacity::Place;
 use crate::ingress::listener::{Body, Request};
 use crate::ingress::rescue;
-use crate::model::{Done, Fault, Kind, Operation, Outcome, Reply, Text};
+use crate::model::{Arrival, Done, Fault, Kind, Operation, Outcome, Reply, Text};
 
 /// The largest body: documents and their variables, which take many times their bytes once they are read.
 const MOST_BYTES: usize = 256 << 10;
@@ -134,8 +134,6 @@ impl Exchange {
         if unknown.kind != Kind::Internal {
             return self.whole(visit, unknown, None);
         }
-        // The request has been counted; its first command is that request, and each further one another.
-        visit.counted.set(true);
         match documents {
             Documents::One(asked) => {
                 let budget = Budget::default();
@@ -208,20 +206,13 @@ impl Exchange {
             Err(failure) => return self.failed(visit, failure),
         };
         let (mut operation, mut upstream) = (None, Text::default());
-        let mut sent = 0;
         loop {
             let due = run.ready();
             if due.is_empty() {
                 break;
             }
             operation = operation.or_else(|| due.first().map(|call| call.command.operation()));
-            let outcomes = join_all(
-                due.iter()
-                    .enumerate()
-                    .map(|(index, call)| self.call(visit, call, sent + index)),
-            )
-            .await;
-            sent += due.len();
+            let outcomes = join_all(due.iter().map(|call| self.call(visit, call))).await;
             for (call, (outcome, went)) in due.into_iter().zip(outcomes) {
                 run.settle(call, outcome);
                 if upstream.is_empty() {
@@ -243,13 +234,20 @@ impl Exchange {
     }
 
     /// Has one command carried out, and says where it went.
-    async fn call(&self, visit: &Visit<'_>, call: &Call, index: usize) -> (Outcome, Text) {
+    async fn call(&self, visit: &Visit<'_>, call: &Call) -> (Outcome, Text) {
         let mut envelope = visit.envelope.clone();
         envelope.command = (*call.command).clone();
-        envelope.counted = visit.counted.take();
-        // One key for a whole document: each of its changes is another.
-        if index > 0 && !envelope.arrival.key.is_empty() {
-            envelope.arrival.key = format!("{}-{index}", envelope.arrival.key).into();
+        let index = visit.commands.get();
+        visit.commands.set(index + 1);
+        // The request has been counted; its first command is that request, and each further one another.
+        envelope.counted = index == 0;
+        // One id and one key for a whole request, but each of its messages is another.
+        if index > 0 {
+            let Arrival { id, key, .. } = &mut envelope.arrival;
+            *id = format!("{id}-{index}").into();
+            if !key.is_empty() {
+                *key = format!("{key}-{index}").into();
+            }
         }
         let profile = &self.doors.dialects[visit.dialect].profile;
         let (outcome, context) = self.gateway.submit(&mut envelope, profile).await;
