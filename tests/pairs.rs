@@ -418,6 +418,45 @@ fn all_messages_of_one_request_arrive_once_and_in_order() {
     }
 }
 
+#[test]
+fn a_reply_is_to_the_message_that_the_client_means() {
+    let far = Sabir::start(FAR);
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    // The ids of one side are not by chance those of the other.
+    bridge.send("elsewhere", "a number of its own").unwrap();
+    for upstream in ["chats", "slack", "discord", "matrix", "local"] {
+        let near = match upstream {
+            "local" => Sabir::start(NEAR),
+            upstream => near(upstream, &far, false),
+        };
+        let headers = [
+            ("Authorization", "Bearer near-token"),
+            ("Content-Type", "application/json"),
+        ];
+        let target = "/api/chats/lobby/messages";
+        let list = || near.ask("GET", target, &headers, "").json()["data"].clone();
+        for text in ["first", "second"] {
+            let body = serde_json::json!({ "message": text }).to_string();
+            assert_eq!(
+                near.ask("POST", target, &headers, &body).status,
+                200,
+                "{upstream}"
+            );
+        }
+        let parent = list()[1]["id"].clone();
+        let body = serde_json::json!({ "message": "reply", "reply": parent }).to_string();
+        let answer = near.ask("POST", target, &headers, &body);
+        assert_eq!(answer.status, 200, "{upstream}: {}", answer.body);
+        let shown = list();
+        assert_eq!(shown[0]["message"], "reply", "{upstream}: {shown}");
+        assert_eq!(shown[0]["reply"], parent, "{upstream}: {shown}");
+        let body = serde_json::json!({ "message": "reply", "reply": 999_999 }).to_string();
+        let answer = near.ask("POST", target, &headers, &body);
+        assert_eq!(answer.status, 422, "{upstream}: {}", answer.body);
+        assert_eq!(list(), shown, "{upstream}: nothing was sent");
+    }
+}
+
 /// The texts that a list shows, oldest first.
 fn shown(answer: &Answer, list: &str, text: &str) -> Vec<String> {
     let whole = answer.json();

@@ -3,10 +3,10 @@
 //! The client's names become the upstream's here: of the channel by the route, of a message by the id map. A channel
 //! that is closed to the caller does not exist for it, in every dialect, with the same fault.
 
-use super::{Asked, Gateway};
+use super::{Asked, Gateway, side};
 use crate::auth::Principal;
 use crate::model::{ChannelRule, Command, Effect, Fault, Kind, LOCAL, Text};
-use crate::relay::{NativeKind, unknown_message};
+use crate::relay::{Native, NativeKind, unknown_message};
 use crate::route::Route;
 
 /// A command, once its channel is found.
@@ -59,6 +59,12 @@ impl Gateway {
         self.paced(asked, &command, &route, &client_channel)?;
         if let Some(channel) = channel_of(&mut command) {
             *channel = route.channel.clone();
+        }
+        if let Command::Send(message) = &mut *command
+            && !message.reply_to.is_empty()
+        {
+            let replied = Box::pin(self.replied(asked, &route, &message.reply_to)).await?;
+            message.reply_to = replied;
         }
         self.sound(asked, &mut command)?;
         Ok(Located {
@@ -130,6 +136,27 @@ impl Gateway {
             }
             found => found.map(Some),
         }
+    }
+
+    /// What the upstream calls the message that is replied to.
+    async fn replied(&self, asked: &Asked<'_>, route: &Route, id: &Text) -> Result<Text, Fault> {
+        let side = side(asked.profile, &route.upstream, route.native_ids);
+        if side.as_it_is() {
+            return Ok(id.clone());
+        }
+        let found = self.relay.shared.ids.thing(side.kind, id).await?;
+        let here = |native: &Native| {
+            native.kind == NativeKind::Message
+                && native.upstream == route.upstream
+                && native.channel == route.channel
+        };
+        let Some(native) = found.filter(here) else {
+            let why = "no such message in this channel";
+            return Err(Fault::client(Kind::Field, why)
+                .field("reply_to")
+                .value(id.clone()));
+        };
+        Ok(self.bound(asked, native, id).await?.id)
     }
 
     /// The route to a channel of an upstream, by the name that the client has for it.

@@ -57,7 +57,8 @@ pub struct Side<'a> {
 }
 
 impl Side<'_> {
-    fn as_it_is(&self) -> bool {
+    /// Are ids the same to the client and to the upstream?
+    pub fn as_it_is(&self) -> bool {
         self.native
             || self.kind == IdKind::None
             || (self.kind == IdKind::Text && self.upstream == LOCAL)
