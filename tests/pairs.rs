@@ -457,6 +457,38 @@ fn a_reply_is_to_the_message_that_the_client_means() {
     }
 }
 
+#[test]
+fn who_took_a_message_away_is_told_whatever_the_upstream_tells() {
+    let far = Sabir::start(FAR);
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    for upstream in ["glimesh", "slack", "discord", "matrix"] {
+        let may = NEAR.replace(
+            "[[application]]",
+            "may = [\"read\", \"send\", \"moderate\"]\n[[application]]",
+        );
+        let near = Sabir::start(&format!("{may}{}", self::upstream(upstream, &far, false)));
+        let alice = Client::new(&near, "glimesh", ("", ""), ("alice", "near-password"));
+        let none = serde_json::json!({});
+        let sent = alice.document("mutation { createChatMessage(channelId: \"lobby\", message: { message: \"hello\" }) { id } }", none.clone());
+        let id = sent["data"]["createChatMessage"]["id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{upstream}: {sent}"));
+        let query = format!(
+            "mutation {{ deleteChatMessage(channelId: \"lobby\", messageId: {id}) {{ action moderator {{ username }} user {{ id username }} insertedAt }} }}"
+        );
+        let told = alice.document(&query, none);
+        let done = &told["data"]["deleteChatMessage"];
+        assert_eq!(done["action"], "delete_message", "{upstream}: {told}");
+        let moderator = &done["moderator"]["username"];
+        assert!(
+            moderator == "alice" || upstream == "glimesh",
+            "{upstream}: {told}"
+        );
+        assert!(done["user"]["username"].is_string(), "{upstream}: {told}");
+        assert_eq!(bridge.list("den"), [], "{upstream}");
+    }
+}
+
 /// The texts that a list shows, oldest first.
 fn shown(answer: &Answer, list: &str, text: &str) -> Vec<String> {
     let whole = answer.json();

@@ -24,7 +24,7 @@ pub use crate::auth::letters;
 use crate::auth::{Auth, Caller, Principal};
 use crate::model::{
     App, Arrival, Command, Credential, Effect, Envelope, Fault, Kind, LOCAL, List, Messages,
-    Outcome, Profile, Reply, SealKeys, Secret, Text, Time,
+    Moderation, OnePerson, Outcome, Profile, Reply, SealKeys, Secret, Text, Time,
 };
 use crate::relay::{Ask, Relay, Side};
 use crate::route::{Route, Routes};
@@ -271,10 +271,27 @@ impl Gateway {
         ids.outward(&side, &mut outcome).await?;
         let (dialect, kind) = (&asked.envelope.dialect, asked.profile.ids);
         let channel = ids.channel_id(dialect, kind, client_channel).await?;
-        outcome.map(|mut reply| {
-            rename(&mut reply, &channel);
-            reply
-        })
+        let mut reply = outcome?;
+        rename(&mut reply, &channel);
+        if let Reply::Moderation(done) = &mut reply {
+            Box::pin(self.signed(asked, done)).await?;
+        }
+        Ok(reply)
+    }
+
+    /// Names who had something done, and when, where the upstream does not: that is known here.
+    async fn signed(&self, asked: &Asked<'_>, done: &mut Moderation) -> Result<(), Fault> {
+        done.created_at = done.created_at.or(Some(asked.now));
+        if done.moderator.id.is_empty() && done.moderator.name.is_empty() {
+            let person = Box::new(asked.principal.person.as_ref().clone());
+            let mut outcome = Ok(Reply::OnePerson(OnePerson { person }));
+            let side = side(asked.profile, LOCAL, false);
+            self.relay.shared.ids.outward(&side, &mut outcome).await?;
+            if let Reply::OnePerson(one) = outcome? {
+                done.moderator = one.person;
+            }
+        }
+        Ok(())
     }
 
     async fn relayed(&self, asked: &Asked<'_>, upstream: &str, command: Box<Command>) -> Outcome {

@@ -248,3 +248,19 @@ pub fn schema<T: Typed>() -> &'static Schema {
         _ => unreachable!("only records are commands and replies"),
     }
 }
+
+/// A longer timeout is a long one.
+const SHORT_SECONDS: i64 = 5 * 60;
+
+impl Moderate {
+    /// What the log of a channel calls it: `short_timeout`, `long_timeout`, `ban` or `unban`. A timeout has a length.
+    pub fn deed(&self) -> Option<&'static str> {
+        Some(match (self.action.as_str(), self.seconds) {
+            ("timeout", Some(1..=SHORT_SECONDS)) => "short_timeout",
+            ("timeout", Some(1..)) => "long_timeout",
+            ("ban", _) => "ban",
+            ("unban", _) => "unban",
+            _ => return None,
+        })
+    }
+}

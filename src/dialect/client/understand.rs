@@ -175,10 +175,13 @@ impl Reply {
             }
             (Reply::Messages(list), Command::SendMany(many)) => list.messages = many.sends.clone(),
             (Reply::Moderation(done), Command::Delete(asked)) => {
-                done.channel = asked.channel.clone()
+                done.action = "delete_message".into();
+                done.channel = asked.channel.clone();
             }
             (Reply::Moderation(done), Command::Moderate(asked)) => {
-                done.channel = asked.channel.clone()
+                done.action = asked.deed().unwrap_or_default().into();
+                done.channel = asked.channel.clone();
+                done.person.id = asked.person.clone();
             }
             _ => {}
         }

@@ -13,9 +13,6 @@ use crate::model::{
 };
 use crate::store::{Store, StoreError, Verdict};
 
-/// The longest timeout that is called a short one.
-const SHORT_SECONDS: i64 = 5 * 60;
-
 /// Everyone who is or was barred, by channel and person.
 #[derive(Default)]
 pub struct Bars(RwLock<HashMap<(Text, Text), Bar>>);
@@ -155,23 +152,22 @@ impl Local {
 
 /// What is done, by its name in the log, what that means for the person, and until when.
 fn deed(asked: &Moderate, now: Time) -> Result<(&'static str, Verdict, Option<Time>), Fault> {
-    match (asked.action.as_str(), asked.seconds) {
-        ("timeout", Some(seconds)) if seconds > 0 => {
-            let action = if seconds <= SHORT_SECONDS {
-                "short_timeout"
-            } else {
-                "long_timeout"
-            };
-            Ok((action, Verdict::Bars, Some(now.plus_seconds(seconds))))
-        }
-        ("timeout", _) => {
-            Err(Fault::client(Kind::Field, "a timeout has a length").field("seconds"))
-        }
-        ("ban", _) => Ok(("ban", Verdict::Bars, None)),
-        ("unban", _) => Ok(("unban", Verdict::Frees, None)),
-        _ => Err(
-            Fault::client(Kind::Unsupported, "moderators cannot do that here")
-                .value(asked.action.clone()),
-        ),
-    }
+    let Some(deed) = asked.deed() else {
+        return Err(match asked.action.as_str() {
+            "timeout" => Fault::client(Kind::Field, "a timeout has a length").field("seconds"),
+            other => {
+                Fault::client(Kind::Unsupported, "moderators cannot do that here").value(other)
+            }
+        });
+    };
+    let verdict = match deed {
+        "unban" => Verdict::Frees,
+        _ => Verdict::Bars,
+    };
+    let until = asked.seconds.filter(|_| asked.action == "timeout");
+    Ok((
+        deed,
+        verdict,
+        until.map(|seconds| now.plus_seconds(seconds)),
+    ))
 }
