@@ -489,6 +489,50 @@ fn who_took_a_message_away_is_told_whatever_the_upstream_tells() {
     }
 }
 
+#[test]
+fn glimesh_reads_channels_of_every_upstream_that_shows_them() {
+    let far = Sabir::start(FAR);
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    bridge.send("den", "hello").unwrap();
+    for upstream in [
+        "keyauth", "rooms", "glimesh", "chats", "slack", "discord", "matrix",
+    ] {
+        let near = near(upstream, &far, false);
+        let alice = Client::new(&near, "glimesh", ("", ""), ("alice", "near-password"));
+        let seen = alice.list("lobby");
+        assert_eq!(seen.len(), 1, "{upstream}");
+        assert_eq!(seen[0].text, "hello", "{upstream}");
+    }
+}
+
+#[test]
+fn an_upstream_that_lacks_the_channel_is_told_by_the_clients_name_for_it() {
+    let far = Sabir::start(&format!(
+        "{FAR}\n[[route]]\nfrom = \"*:den\"\nto = \"local:den\"\n"
+    ));
+    let nowhere = upstream("rooms", &far, false).replace("far:den", "far:nowhere");
+    let near = Sabir::start(&format!("{NEAR}{nowhere}"));
+    let alice = Client::new(
+        &near,
+        "keyauth",
+        ("test", "tiQhtH5R88"),
+        ("alice", "near-password"),
+    );
+    assert_eq!(
+        alice.list("lobby"),
+        [],
+        "an unknown channel is an empty one"
+    );
+    let alice = Client::new(&near, "rooms", ("", ""), ("alice", "near-password"));
+    let told = alice.rooms_list("lobby");
+    assert_eq!(told.status, 404, "{}", told.body);
+    assert!(
+        told.body.contains("'lobby'") && !told.body.contains("nowhere"),
+        "{}",
+        told.body
+    );
+}
+
 /// The texts that a list shows, oldest first.
 fn shown(answer: &Answer, list: &str, text: &str) -> Vec<String> {
     let whole = answer.json();

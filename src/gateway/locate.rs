@@ -16,6 +16,8 @@ pub(super) struct Located {
     pub route: Route,
     /// The channel as the client names it.
     pub client_channel: Text,
+    /// The channel as the command names it, be it by an id.
+    pub called: Text,
 }
 
 impl Gateway {
@@ -29,13 +31,10 @@ impl Gateway {
         mut command: Box<Command>,
     ) -> Result<Located, Fault> {
         let called = as_called(&mut command);
-        self.find(asked, command).await.map_err(|mut fault| {
-            // By what it is called here, a closed channel would be told from one that is not there.
-            if fault.kind == Kind::Channel {
-                fault.details.value = called;
-            }
-            fault
-        })
+        match self.find(asked, command).await {
+            Ok(located) => Ok(Located { called, ..located }),
+            Err(fault) => Err(by_its_name(fault, called)),
+        }
     }
 
     async fn find(&self, asked: &Asked<'_>, mut command: Box<Command>) -> Result<Located, Fault> {
@@ -71,6 +70,7 @@ impl Gateway {
             command,
             route,
             client_channel,
+            called: Text::default(),
         })
     }
 
@@ -314,6 +314,15 @@ impl Gateway {
         message.created_at.get_or_insert(asked.now);
         Ok(())
     }
+}
+
+/// A fault that tells of a channel by no other name than the client's: by another one, a closed channel would be told
+/// from one that is not there, and an upstream's own would be known.
+pub(super) fn by_its_name(mut fault: Fault, called: Text) -> Fault {
+    if fault.kind == Kind::Channel {
+        fault.details.value = called;
+    }
+    fault
 }
 
 /// What a client calls the channel that a command is about, whether or not there is one.

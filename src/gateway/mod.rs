@@ -29,6 +29,7 @@ use crate::model::{
 use crate::relay::{Ask, Relay, Side};
 use crate::route::{Route, Routes};
 use guard::Guard;
+use locate::by_its_name;
 
 /// What one configuration decides, shared by all threads.
 pub struct Rules {
@@ -225,10 +226,10 @@ impl Gateway {
     /// One command about one channel, message or person. It is boxed because it is handed through many calls.
     async fn one(&self, asked: &Asked<'_>, command: Box<Command>) -> Outcome {
         let listing = matches!(*command, Command::List(_));
+        let none =
+            |fault: &Fault| fault.kind == Kind::Channel && asked.profile.lists_unknown && listing;
         let located = match self.locate(asked, command).await {
-            Err(fault) if fault.kind == Kind::Channel && asked.profile.lists_unknown && listing => {
-                return Ok(Reply::Messages(Messages::default()));
-            }
+            Err(fault) if none(&fault) => return Ok(Reply::Messages(Messages::default())),
             located => located?,
         };
         let turn = self.take_turn(asked, &located)?;
@@ -237,9 +238,10 @@ impl Gateway {
         let upstream = &located.route.upstream;
         let outcome = self.relayed(asked, upstream, located.command).await;
         let reply = match outcome {
+            Err(fault) if none(&fault) => Reply::Messages(Messages::default()),
             Err(fault) if fault.kind != Kind::OutcomeUnknown => {
                 self.give_back(turn);
-                return Err(fault);
+                return Err(by_its_name(fault, located.called));
             }
             outcome => outcome?,
         };

@@ -64,6 +64,7 @@ impl Gateway {
             command,
             route,
             client_channel,
+            ..
         } = located;
         let Some((place, delay)) = self.slow(asked, command, route, client_channel) else {
             return Ok(None);

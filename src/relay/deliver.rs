@@ -9,14 +9,14 @@ use tokio::time::Instant;
 
 use super::stack::{Ended, Errand, Repeat};
 use super::upstream::{Failure, NotSent, Reply, Request, Unknown};
-use super::{Relay, Upstream, retry_after};
+use super::{Relay, Upstream, retry_after, unsupported};
 use crate::dialect::Dialect;
 use crate::dialect::client::{Call, Heard, Outgoing, Understood, Unsayable};
 use crate::dialect::exchange::{Seal, SealKey};
 use crate::dialect::fields::Fields;
 use crate::metrics::Class;
 use crate::model::{
-    Arrival, Command, Credential, Effect, Fault, Kind, Operation, Outcome, Presence, SealKeys,
+    Arrival, Command, Credential, Effect, Fault, Kind, Outcome, Presence, SealKeys,
 };
 
 /// A command on its way to an upstream.
@@ -197,9 +197,7 @@ fn waits(mut fault: Fault, heard: &Heard<'_>, arrival: &Arrival) -> Fault {
 
 fn unsayable(why: Unsayable) -> Fault {
     let words = match why {
-        Unsayable::Operation(operation) => {
-            format!("the upstream has no {}", Operation::name(operation))
-        }
+        Unsayable::Operation(operation) => return unsupported(operation),
         Unsayable::Field(field) => {
             format!("the upstream needs {field}, which this request does not have")
         }

@@ -44,8 +44,8 @@ pub use crate::store::{Native, NativeKind, PROVISIONAL, Provisional};
 use crate::dialect::Dialect;
 use crate::metrics::Metrics;
 use crate::model::{
-    App, Arrival, Command, Credential, Credit, Fault, Kind, Message, Outcome, Person, Presence,
-    Reply, SealKeys, Secret, Text,
+    App, Arrival, Command, Credential, Credit, Fault, Kind, Message, Operation, Outcome, Person,
+    Presence, Reply, SealKeys, Secret, Text,
 };
 use deliver::Delivery;
 use grant::Grant;
@@ -180,15 +180,19 @@ impl Relay {
             self.credit(upstream, &mut command);
         }
         self.fits(upstream, &command)?;
-        if self.dialect(upstream).calls(command.operation()) {
-            return match &*command {
-                Command::List(list) => Box::pin(self.list(ask, list)).await,
-                command => self.ask(ask, command).await,
-            };
-        }
-        match Box::pin(self.emulate(ask, &command)).await {
-            Some(outcome) => outcome,
-            None => self.ask(ask, &command).await,
+        let native = self.dialect(upstream).calls(command.operation());
+        let outcome = match &*command {
+            Command::List(list) if native => Box::pin(self.list(ask, list)).await,
+            command if native => self.ask(ask, command).await,
+            command => Err(unsupported(command.operation())),
+        };
+        match outcome {
+            // Not at all, or not with what this one names.
+            Err(fault) if fault.kind.is(Kind::Unsupported) => {
+                let emulated = Box::pin(self.emulate(ask, &command)).await;
+                emulated.unwrap_or(Err(fault))
+            }
+            outcome => outcome,
         }
     }
 
@@ -331,6 +335,12 @@ impl Upstream {
         (!own.id.is_empty() && own.id == message.author.id)
             || (!own.name.is_empty() && own.name == message.author.name)
     }
+}
+
+/// An upstream's dialect has no such thing.
+fn unsupported(operation: Operation) -> Fault {
+    let words = format!("the upstream has no {}", operation.name());
+    Fault::client(Kind::Unsupported, words)
 }
 
 /// The caller proved who it is; that our credential is not good is ours to mend, not the caller's.
