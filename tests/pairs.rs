@@ -5,7 +5,7 @@
 
 mod support;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::running::{Answer, Sabir};
 
 const FAR: &str = r#"
@@ -140,7 +140,7 @@ impl<'s> Client<'s> {
     }
 
     fn document(&self, query: &str, variables: Value) -> Value {
-        let body = serde_json::json!({ "query": query, "variables": variables }).to_string();
+        let body = json!({ "query": query, "variables": variables }).to_string();
         let headers = [
             ("Content-Type", "application/json"),
             ("Authorization", &self.bearer()),
@@ -149,13 +149,13 @@ impl<'s> Client<'s> {
         if answer.status == 200 {
             answer.json()
         } else {
-            serde_json::json!({ "errors": [{ "message": answer.body }] })
+            json!({ "errors": [{ "message": answer.body }] })
         }
     }
 
     fn glimesh_list(&self, channel: &str) -> Vec<Seen> {
         let query = "query ($id: ID) { channel(id: $id) { chatMessages { edges { node { message insertedAt user { username } } } } } }";
-        let answer = self.document(query, serde_json::json!({ "id": channel }));
+        let answer = self.document(query, json!({ "id": channel }));
         let edges = &answer["data"]["channel"]["chatMessages"]["edges"];
         let edges = edges.as_array().unwrap_or_else(|| panic!("{answer}"));
         edges
@@ -181,7 +181,7 @@ impl<'s> Client<'s> {
     fn send(&self, channel: &str, text: &str) -> Result<(), String> {
         if self.dialect == "glimesh" {
             let query = "mutation ($id: ID!, $text: String) { createChatMessage(channelId: $id, message: { message: $text }) { id message } }";
-            let answer = self.document(query, serde_json::json!({ "id": channel, "text": text }));
+            let answer = self.document(query, json!({ "id": channel, "text": text }));
             return match &answer["errors"] {
                 Value::Null => Ok(()),
                 errors => Err(errors[0]["message"].to_string()),
@@ -199,7 +199,7 @@ impl<'s> Client<'s> {
                 Err(answer["message"].to_string())
             };
         }
-        let body = serde_json::json!({ "room": channel, "text": text }).to_string();
+        let body = json!({ "room": channel, "text": text }).to_string();
         let headers = [
             ("Content-Type", "application/json"),
             ("Authorization", &self.bearer()),
@@ -589,6 +589,51 @@ fn every_client_sees_the_part_of_a_list_that_it_asked_for() {
         ] {
             assert_eq!(got, wanted, "through {upstream}");
         }
+    }
+}
+
+#[test]
+fn who_has_seen_a_message_is_kept_beside_an_upstream_that_has_no_such_mark() {
+    const BEARER: [(&str, &str); 2] = [
+        ("Authorization", "Bearer near-token"),
+        ("Content-Type", "application/json"),
+    ];
+    let far = Sabir::start(FAR);
+    for upstream in ["keyauth", "glimesh", "chats", "slack", "discord", "matrix"] {
+        let mut near = near(upstream, &far, false);
+        let send = |text: &str| {
+            let body = format!(r#"{{"room":"lobby","text":"{upstream} {text}"}}"#);
+            let sent = near.ask("POST", "/chat-messages", &BEARER, &body).json();
+            format!("/chat-messages/{}", sent["id"].as_str().unwrap())
+        };
+        let (seen, unseen) = (send("seen"), send("unseen"));
+        let mark = |of: &str, seen: &str| {
+            let answer = near.ask("PATCH", of, &BEARER, seen).json();
+            answer["seenBy"].clone()
+        };
+        assert_eq!(mark(&unseen, r#"{"seen":false}"#), json!([]), "{upstream}");
+        assert_eq!(
+            mark(&seen, r#"{"seen":true}"#),
+            json!(["alice"]),
+            "{upstream}"
+        );
+        let check = |near: &Sabir| {
+            let seers =
+                |target: &str| near.ask("GET", target, &BEARER, "").json()["seenBy"].clone();
+            assert_eq!(seers(&seen), json!(["alice"]), "{upstream}");
+            assert_eq!(seers(&unseen), json!([]), "{upstream}");
+            let list = near
+                .ask("GET", "/chat-messages?room=lobby", &BEARER, "")
+                .json();
+            let list = list.as_array().unwrap().iter();
+            let of_upstream =
+                list.filter(|one| one["text"].as_str().unwrap().starts_with(upstream));
+            let seers: Vec<_> = of_upstream.map(|one| one["seenBy"].clone()).collect();
+            assert_eq!(seers, [json!(["alice"]), json!([])], "{upstream}");
+        };
+        check(&near);
+        near.restart();
+        check(&near);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::gateway::{Pace, Rules};
 use crate::ingress::capacity::Capacity;
 use crate::ingress::exchange::Doors;
 use crate::metrics::Metrics;
-use crate::relay::{self, Bars, Ids, Local, Numbers, Relay, Shared, upstream};
+use crate::relay::{self, Bars, Ids, Local, Marks, Numbers, Relay, Shared, upstream};
 use crate::route::{RouteRule, Routes};
 use crate::store::{Config as StoreConfig, Sqlite, Store};
 use crate::tls::client::System;
@@ -30,6 +30,7 @@ pub struct Lasting {
     pub metrics: Arc<Metrics>,
     pub sessions: Arc<Sessions>,
     numbers: Arc<Numbers>,
+    marks: Arc<Marks>,
     pace: Arc<Pace>,
     guard: Arc<Guard>,
     bars: Arc<Bars>,
@@ -62,6 +63,7 @@ impl Lasting {
             metrics,
             sessions: Arc::new(Sessions::open(store.clone()).await?),
             numbers: Arc::new(Numbers::open(store.clone()).await?),
+            marks: Arc::new(Marks::open(store.clone()).await?),
             pace: Arc::default(),
             bars: Arc::new(Bars::open(&*store).await?),
             store,
@@ -100,7 +102,9 @@ impl Snapshot {
         let (store, bars) = (lasting.store.clone(), lasting.bars.clone());
         let local = Local::new(store, auth.people(), channels, bars);
         let ids = Ids::new(lasting.numbers.clone(), &config.channels);
-        let shared = Arc::new(Shared::new(dialects.clone(), upstreams, local, ids));
+        let marks = lasting.marks.clone();
+        let shared = Shared::new(dialects.clone(), upstreams, local, ids, marks);
+        let shared = Arc::new(shared);
         // Tried once here, so that an address that cannot be called is found before anything runs.
         Relay::new(shared.clone(), None)?;
         let capacity = capacity(&config, before);

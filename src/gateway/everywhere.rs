@@ -3,7 +3,7 @@
 //! The routes say where to look, each place is asked in turn, and what the caller may not know of is left out. A place
 //! that cannot list its channels still has those that a route names.
 
-use super::{Asked, Gateway, rename, side};
+use super::{Asked, Gateway, rename};
 use crate::model::{
     Channel, Channels, Command, Fault, FindChannel, Kind, List, ListChannels, Message, Messages,
     OneChannel, Outcome, Reply, Text, Window,
@@ -37,8 +37,11 @@ impl Gateway {
             let mut outcome = Ok(Reply::OneChannel(OneChannel {
                 channel: Box::new(seen.channel),
             }));
-            ids.outward(&side(asked.profile, &seen.upstream, false), &mut outcome)
-                .await?;
+            ids.outward(
+                &self.side(asked.profile, &seen.upstream, false),
+                &mut outcome,
+            )
+            .await?;
             let id = ids
                 .channel_id(&asked.envelope.dialect, asked.profile.ids, &seen.name)
                 .await?;

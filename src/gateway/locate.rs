@@ -3,7 +3,7 @@
 //! The client's names become the upstream's here: of the channel by the route, of a message by the id map. A channel
 //! that is closed to the caller does not exist for it, in every dialect, with the same fault.
 
-use super::{Asked, Gateway, side};
+use super::{Asked, Gateway};
 use crate::auth::Principal;
 use crate::model::{ChannelRule, Command, Effect, Fault, Kind, LOCAL, Text};
 use crate::relay::{Native, NativeKind, unknown_message};
@@ -140,7 +140,7 @@ impl Gateway {
 
     /// What the upstream calls the message that is replied to.
     async fn replied(&self, asked: &Asked<'_>, route: &Route, id: &Text) -> Result<Text, Fault> {
-        let side = side(asked.profile, &route.upstream, route.native_ids);
+        let side = self.side(asked.profile, &route.upstream, route.native_ids);
         if side.as_it_is() {
             return Ok(id.clone());
         }

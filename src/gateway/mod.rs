@@ -174,7 +174,7 @@ impl Gateway {
         self.relay
             .shared
             .ids
-            .outward(&side(profile, LOCAL, false), &mut outcome)
+            .outward(&self.side(profile, LOCAL, false), &mut outcome)
             .await?;
         outcome
     }
@@ -269,7 +269,7 @@ impl Gateway {
         self.identified(asked, route, sent, &mut reply).await?;
         let ids = &self.relay.shared.ids;
         let mut outcome = Ok(reply);
-        let side = side(asked.profile, &route.upstream, route.native_ids);
+        let side = self.side(asked.profile, &route.upstream, route.native_ids);
         ids.outward(&side, &mut outcome).await?;
         let (dialect, kind) = (&asked.envelope.dialect, asked.profile.ids);
         let channel = ids.channel_id(dialect, kind, client_channel).await?;
@@ -287,7 +287,7 @@ impl Gateway {
         if done.moderator.id.is_empty() && done.moderator.name.is_empty() {
             let person = Box::new(asked.principal.person.as_ref().clone());
             let mut outcome = Ok(Reply::OnePerson(OnePerson { person }));
-            let side = side(asked.profile, LOCAL, false);
+            let side = self.side(asked.profile, LOCAL, false);
             self.relay.shared.ids.outward(&side, &mut outcome).await?;
             if let Reply::OnePerson(one) = outcome? {
                 done.moderator = one.person;
@@ -325,6 +325,16 @@ impl Gateway {
         }
     }
 
+    /// How ids of an upstream's things are written for this client.
+    fn side<'a>(&self, profile: &Profile, upstream: &'a str, native: bool) -> Side<'a> {
+        Side {
+            kind: profile.ids,
+            upstream,
+            marked_by: self.relay.shared.marked_by(upstream),
+            native,
+        }
+    }
+
     /// The caller's own credential at an upstream, by the upstream's name or its dialect's. Never another's.
     fn own_credential<'p>(
         &self,
@@ -353,15 +363,6 @@ fn context(envelope: &Envelope, caller: Caller) -> ReplyContext {
             session,
         },
         upstream: Text::default(),
-    }
-}
-
-/// How ids of an upstream's things are written for this client.
-fn side<'a>(profile: &Profile, upstream: &'a str, native: bool) -> Side<'a> {
-    Side {
-        kind: profile.ids,
-        upstream,
-        native,
     }
 }
 

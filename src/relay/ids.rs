@@ -10,8 +10,8 @@ use super::local::unavailable;
 use super::unnamed::{Waiting, print_of};
 use crate::model::profile::IdKind;
 use crate::model::{
-    ChannelRule, Fault, Kind, LOCAL, Message, Outcome, Participant, Person, Reply, Text, Time,
-    alias,
+    Channel, ChannelRule, Fault, Kind, LOCAL, Message, Outcome, Participant, Person, Reply, Text,
+    Time, alias,
 };
 use crate::store::{Minted, Native, NativeKind, PROVISIONAL, Provisional, Store, StoreError};
 
@@ -52,6 +52,8 @@ impl Names {
 pub struct Side<'a> {
     pub kind: IdKind,
     pub upstream: &'a str,
+    /// The service whose people have marked its messages: itself, or `local` where it has no marks.
+    pub marked_by: &'a str,
     /// The route lets the upstream's own ids through.
     pub native: bool,
 }
@@ -115,6 +117,20 @@ impl Ids {
     /// Puts the client's ids in the place of the upstream's.
     pub async fn outward(&self, side: &Side<'_>, outcome: &mut Outcome) -> Result<(), Fault> {
         let Ok(reply) = outcome else { return Ok(()) };
+        self.alias(side, reply, visit).await?;
+        let marks = Side {
+            upstream: side.marked_by,
+            ..*side
+        };
+        self.alias(&marks, reply, visit_marks).await
+    }
+
+    async fn alias(
+        &self,
+        side: &Side<'_>,
+        reply: &mut Reply,
+        visit: impl Fn(&mut Reply, &mut See<'_>),
+    ) -> Result<(), Fault> {
         if side.as_it_is() {
             return Ok(());
         }
@@ -122,6 +138,9 @@ impl Ids {
         visit(reply, &mut |kind, channel, id, created| {
             natives.push(native(side, kind, channel, id, created))
         });
+        if natives.is_empty() {
+            return Ok(());
+        }
         let numbers = self.numbers.of(&natives).await?;
         let mut numbers = numbers.into_iter();
         visit(reply, &mut |_, _, id, _| {
@@ -286,8 +305,11 @@ fn native(
     }
 }
 
-/// Every id in a reply but those of channels, with its kind, the channel it is in and the moment its thing was made.
-fn visit(reply: &mut Reply, see: &mut impl FnMut(NativeKind, &Text, &mut Text, Option<Time>)) {
+/// What is done with an id: of this kind, in this channel, of a thing that was made at this moment.
+type See<'a> = dyn FnMut(NativeKind, &Text, &mut Text, Option<Time>) + 'a;
+
+/// Every id in a reply but those of channels and of who has marked messages.
+fn visit(reply: &mut Reply, see: &mut See<'_>) {
     match reply {
         Reply::OneMessage(one) => visit_message(&mut one.message, see),
         Reply::Messages(list) => list
@@ -321,10 +343,7 @@ fn visit(reply: &mut Reply, see: &mut impl FnMut(NativeKind, &Text, &mut Text, O
     }
 }
 
-fn visit_message(
-    message: &mut Message,
-    see: &mut impl FnMut(NativeKind, &Text, &mut Text, Option<Time>),
-) {
+fn visit_message(message: &mut Message, see: &mut See<'_>) {
     let channel = message.channel.clone();
     if !message.id.is_empty() {
         see(
@@ -338,16 +357,30 @@ fn visit_message(
         see(NativeKind::Message, &channel, &mut message.reply_to, None);
     }
     visit_person(&mut message.author, see);
-    for person in message.seen_by.iter_mut().chain(&mut message.starred_by) {
-        see(NativeKind::Person, &channel, person, None);
+}
+
+/// The id of everybody who has marked a message.
+fn visit_marks(reply: &mut Reply, see: &mut See<'_>) {
+    let mut visit = |message: &mut Message| {
+        for person in message.seen_by.iter_mut().chain(&mut message.starred_by) {
+            see(NativeKind::Person, &message.channel, person, None);
+        }
+    };
+    match reply {
+        Reply::OneMessage(one) => visit(&mut one.message),
+        Reply::Messages(list) => list.messages.iter_mut().for_each(visit),
+        Reply::OneChannel(one) => newest(&mut one.channel).for_each(visit),
+        Reply::Channels(list) => list.channels.iter_mut().flat_map(newest).for_each(visit),
+        _ => {}
     }
 }
 
+fn newest(channel: &mut Channel) -> impl Iterator<Item = &mut Message> {
+    channel.last_message.as_deref_mut().into_iter()
+}
+
 /// A person without an id is known by its name, and one without a name shown by the id that it has over there.
-fn visit_person(
-    person: &mut Person,
-    see: &mut impl FnMut(NativeKind, &Text, &mut Text, Option<Time>),
-) {
+fn visit_person(person: &mut Person, see: &mut See<'_>) {
     if person.id.is_empty() {
         person.id = person.name.clone();
     }
@@ -359,10 +392,7 @@ fn visit_person(
     }
 }
 
-fn visit_channel(
-    channel: &mut crate::model::Channel,
-    see: &mut impl FnMut(NativeKind, &Text, &mut Text, Option<Time>),
-) {
+fn visit_channel(channel: &mut Channel, see: &mut See<'_>) {
     visit_person(&mut channel.owner, see);
     for participant in &mut channel.participants {
         visit_participant(&channel.id, participant, see);
@@ -372,11 +402,7 @@ fn visit_channel(
     }
 }
 
-fn visit_participant(
-    at: &Text,
-    participant: &mut Participant,
-    see: &mut impl FnMut(NativeKind, &Text, &mut Text, Option<Time>),
-) {
+fn visit_participant(at: &Text, participant: &mut Participant, see: &mut See<'_>) {
     visit_person(&mut participant.person, see);
     if !participant.id.is_empty() {
         see(NativeKind::Participant, at, &mut participant.id, None);

@@ -14,6 +14,7 @@ mod journal;
 pub mod limit;
 mod link;
 mod local;
+mod marks;
 mod overlay;
 mod page;
 mod reply;
@@ -36,6 +37,7 @@ pub use grant::Granted;
 pub use ids::{Ids, Numbers, Side, unknown_message};
 pub use journal::{Claimed, upstream_key};
 pub use local::{Bars, Local};
+pub use marks::Marks;
 pub use page::page;
 pub use window::from_oldest;
 
@@ -88,6 +90,7 @@ pub struct Shared {
     askable: Vec<Askable>,
     pub local: Local,
     pub ids: Ids,
+    marks: Arc<Marks>,
 }
 
 impl Shared {
@@ -96,6 +99,7 @@ impl Shared {
         upstreams: Vec<Arc<Upstream>>,
         local: Local,
         ids: Ids,
+        marks: Arc<Marks>,
     ) -> Shared {
         let by_name = upstreams
             .iter()
@@ -110,6 +114,7 @@ impl Shared {
             by_name,
             local,
             ids,
+            marks,
         }
     }
 
@@ -180,8 +185,20 @@ impl Relay {
             self.credit(upstream, &mut command);
         }
         self.fits(upstream, &command)?;
-        let native = self.dialect(upstream).calls(command.operation());
-        let outcome = match &*command {
+        let mut reply = self.carry_out(ask, &command).await?;
+        if let Some(channel) = overlay::read_in(&command)
+            && self.shared.keeps_marks(ask.at)
+            && self.shared.marks.any(&upstream.config.name, channel)
+        {
+            Box::pin(self.show_marks(ask, channel, &mut reply)).await?;
+        }
+        Ok(reply)
+    }
+
+    async fn carry_out(&self, ask: &Ask<'_>, command: &Command) -> Outcome {
+        let dialect = self.dialect(&self.shared.upstreams[ask.at]);
+        let native = dialect.calls(command.operation());
+        let outcome = match command {
             Command::List(list) if native => Box::pin(self.list(ask, list)).await,
             command if native => self.ask(ask, command).await,
             command => Err(unsupported(command.operation())),
@@ -189,7 +206,7 @@ impl Relay {
         match outcome {
             // Not at all, or not with what this one names.
             Err(fault) if fault.kind.is(Kind::Unsupported) => {
-                let emulated = Box::pin(self.emulate(ask, &command)).await;
+                let emulated = Box::pin(self.emulate(ask, command)).await;
                 emulated.unwrap_or(Err(fault))
             }
             outcome => outcome,

@@ -3,12 +3,12 @@
 //! Which of a client's operations are native at an upstream and which are emulated is decided by the two mappings alone,
 //! and told by `sabir check` before anybody runs into it.
 
-use super::{Ask, Relay, Shared};
+use super::{Ask, Relay, Shared, marks};
 use crate::model::{
-    Channel, Command, Fault, Get, Kind, List, MarkSeen, OneChannel, OneMessage, Operation, Outcome,
-    Reply, Window,
+    Channel, Command, Fault, Get, Kind, LOCAL, List, MarkSeen, OneChannel, OneMessage, Operation,
+    Outcome, Reply, Text, Window,
 };
-use crate::store::{Change, Mark, MarkKind};
+use crate::store::{Mark, MarkKind};
 
 /// How far back a message is looked for in an upstream that only lists.
 pub(super) const LOOKED_THROUGH: i64 = 100;
@@ -30,6 +30,19 @@ impl Shared {
             | Operation::SetPresence => true,
             Operation::Subscribe | Operation::Unsubscribe => true,
             _ => false,
+        }
+    }
+
+    /// Are marks on this upstream's messages ours to keep, because it has none?
+    pub(super) fn keeps_marks(&self, at: usize) -> bool {
+        !self.dialects[self.upstreams[at].config.dialect].calls(Operation::MarkSeen)
+    }
+
+    /// The service whose people are told to have marked an upstream's messages.
+    pub fn marked_by<'a>(&self, upstream: &'a str) -> &'a str {
+        match self.find(upstream) {
+            Some(at) if self.keeps_marks(at) => LOCAL,
+            _ => upstream,
         }
     }
 }
@@ -95,34 +108,48 @@ impl Relay {
         };
         let command = Command::Get(get.clone());
         let dialect = self.dialect(&self.shared.upstreams[ask.at]);
-        let mut reply = if dialect.calls(Operation::Get) {
+        let reply = if dialect.calls(Operation::Get) {
             self.ask(ask, &command).await?
         } else {
             self.found_in_list(ask, &get).await?
         };
-        let seen = Mark {
-            person: ask.viewer.into(),
-            upstream: self.shared.upstreams[ask.at].config.name.clone(),
-            channel: mark.channel.clone(),
-            message: Some(mark.id.clone()),
-            kind: MarkKind::Seen,
-        };
-        let store = self.shared.local.store();
         if mark.seen != Some(false) {
-            store
-                .mark(seen, Change::Set(true))
-                .await
-                .map_err(super::local::unavailable)?;
-            if let Reply::OneMessage(one) = &mut reply
-                && !one
-                    .message
-                    .seen_by
-                    .iter()
-                    .any(|person| person == ask.viewer)
-            {
-                one.message.seen_by.push(ask.viewer.into());
-            }
+            let seen = Mark {
+                person: ask.viewer.into(),
+                upstream: self.shared.upstreams[ask.at].config.name.clone(),
+                channel: mark.channel.clone(),
+                message: Some(mark.id.clone()),
+                kind: MarkKind::Seen,
+            };
+            self.shared.marks.set(seen).await?;
         }
         Ok(reply)
     }
+
+    /// Adds what is marked beside an upstream to what it tells of a channel's messages.
+    pub(super) async fn show_marks(
+        &self,
+        ask: &Ask<'_>,
+        channel: &Text,
+        reply: &mut Reply,
+    ) -> Result<(), Fault> {
+        let messages = match reply {
+            Reply::OneMessage(one) => std::slice::from_mut(&mut *one.message),
+            Reply::Messages(list) => &mut list.messages[..],
+            _ => return Ok(()),
+        };
+        let place = (&*self.shared.upstreams[ask.at].config.name, &**channel);
+        marks::show(self.shared.local.store(), place, messages, ask.viewer).await
+    }
+}
+
+/// The channel whose messages a command reads.
+pub(super) fn read_in(command: &Command) -> Option<&Text> {
+    Some(match command {
+        Command::List(asked) => &asked.channel,
+        Command::Get(asked) => &asked.channel,
+        Command::MarkSeen(asked) => &asked.channel,
+        Command::Search(asked) => &asked.channel,
+        _ => return None,
+    })
 }

@@ -109,6 +109,10 @@ pub trait Store: Send + Sync {
         messages: &[Text],
     ) -> Answer<'_, Vec<Mark>>;
 
+    /// The upstreams but [`LOCAL`] and their channels in which messages are marked, no more than `most` of them; for a
+    /// start to load into memory.
+    fn marked(&self, most: usize) -> Answer<'_, Vec<(Text, Text)>>;
+
     /// How many kept messages of others the person has not seen; counting stops at [`UNREAD_MAX`].
     fn unread(&self, person: &str, upstream: &str, channel: &str) -> Answer<'_, i64>;
 

@@ -41,6 +41,20 @@ pub async fn marks_are_each_persons_own(store: &dyn Store) {
             .unwrap()
             .is_empty()
     );
+    assert_eq!(store.marked(9).await.unwrap(), []);
+    for channel in ["a", "b"] {
+        for message in [Some("1"), Some("2"), None] {
+            let far = Mark {
+                upstream: "far".into(),
+                channel: channel.into(),
+                ..mark("x", message, MarkKind::Seen)
+            };
+            store.mark(far, Change::Set(true)).await.unwrap();
+        }
+    }
+    let places = ["a", "b"].map(|channel| ("far".into(), channel.into()));
+    assert_eq!(store.marked(9).await.unwrap(), places);
+    assert_eq!(store.marked(1).await.unwrap(), places[..1]);
 }
 
 pub async fn a_seen_channel_covers_its_messages(store: &dyn Store) {

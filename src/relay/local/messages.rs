@@ -7,6 +7,7 @@ use crate::model::{
     Delete, Fault, Kind, LOCAL, List, MarkSeen, Message, Messages, Moderation, OneMessage, Outcome,
     Person, Reply, Search, Text, Time, ToggleStar, lower,
 };
+use crate::relay::marks;
 use crate::store::{Change, Filter, MarkKind, Verdict};
 
 /// Newest messages that a search goes through.
@@ -169,32 +170,7 @@ impl Local {
         messages: &mut [Message],
         person: &Person,
     ) -> Result<(), Fault> {
-        let ids: Vec<Text> = messages.iter().map(|message| message.id.clone()).collect();
-        let marks = self
-            .store
-            .marks(None, LOCAL, &lower(channel), &ids)
-            .await
-            .map_err(unavailable)?;
-        for mark in marks {
-            let Some(message) = messages
-                .iter_mut()
-                .find(|message| Some(&message.id) == mark.message.as_ref())
-            else {
-                continue;
-            };
-            let own = mark.person == person.id;
-            let (people, mine) = match mark.kind {
-                MarkKind::Seen => (&mut message.seen_by, &mut message.mine.seen),
-                MarkKind::Starred => (&mut message.starred_by, &mut message.mine.starred),
-                MarkKind::Pinned | MarkKind::Archived => continue,
-            };
-            if !people.contains(&mark.person) {
-                people.push(mark.person);
-            }
-            if own {
-                *mine = Some(true);
-            }
-        }
-        Ok(())
+        let place = (LOCAL, &*lower(channel));
+        marks::show(self.store(), place, messages, &person.id).await
     }
 }

@@ -105,6 +105,10 @@ impl Store for Sqlite {
         self.read(move |db| marks::marks(db, person.as_deref(), &upstream, &channel, &messages))
     }
 
+    fn marked(&self, most: usize) -> Answer<'_, Vec<(Text, Text)>> {
+        self.read(move |db| marks::marked(db, most))
+    }
+
     fn unread(&self, person: &str, upstream: &str, channel: &str) -> Answer<'_, i64> {
         let (person, upstream, channel) = (
             Text::from(person),

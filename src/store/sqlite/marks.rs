@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::channels;
 use super::messages::{newest_sequence, text};
 use crate::model::Text;
-use crate::store::{Change, Mark, MarkKind, StoreError, UNREAD_MAX};
+use crate::store::{Change, LOCAL, Mark, MarkKind, StoreError, UNREAD_MAX};
 
 pub fn mark(db: &Connection, mark: &Mark, change: Change) -> Result<bool, StoreError> {
     let message = mark.message.as_deref().unwrap_or("");
@@ -112,6 +112,19 @@ fn marks_on(
         });
     }
     Ok(seen)
+}
+
+pub fn marked(db: &Connection, most: usize) -> Result<Vec<(Text, Text)>, StoreError> {
+    let sql = "SELECT DISTINCT upstream, channel FROM mark \
+        WHERE upstream <> ?1 AND message <> '' LIMIT ?2";
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut statement = db.prepare_cached(sql)?;
+    let mut rows = statement.query((LOCAL, most))?;
+    let mut marked = Vec::new();
+    while let Some(row) = rows.next()? {
+        marked.push((text(row, 0)?, text(row, 1)?));
+    }
+    Ok(marked)
 }
 
 fn sequence(
