@@ -533,6 +533,55 @@ fn an_upstream_that_lacks_the_channel_is_told_by_the_clients_name_for_it() {
     );
 }
 
+#[test]
+fn who_is_called_the_same_at_an_upstream_is_somebody_else() {
+    let far = Sabir::start(&format!(
+        "{FAR}\n[[account]]\nname = \"alice\"\nemail = \"alice@example.com\"\npassword = \"far-password\"\n"
+    ));
+    let theirs = Client::new(&far, "rooms", ("", ""), ("alice", "far-password"));
+    theirs.send("den", "hello").unwrap();
+    let may = NEAR.replace(
+        "[[application]]",
+        "may = [\"read\", \"send\", \"moderate\"]\n[[application]]",
+    );
+    for upstream in ["keyauth", "rooms", "glimesh"] {
+        let config = self::upstream(upstream, &far, false);
+        let near = Sabir::start(&format!(
+            "{may}{config}\n[[route]]\nfrom = \"*:home\"\nto = \"local:home\"\n"
+        ));
+        let alice = Client::new(&near, "glimesh", ("", ""), ("alice", "near-password"));
+        alice.send("home", "hello").unwrap();
+        let none = serde_json::json!({});
+        let author = |channel: &str| {
+            let query = format!(
+                "{{ channel(id: \"{channel}\") {{ chatMessages {{ edges {{ node {{ user {{ id }} }} }} }} }} }}"
+            );
+            let told = alice.document(&query, none.clone());
+            let id =
+                told["data"]["channel"]["chatMessages"]["edges"][0]["node"]["user"]["id"].as_str();
+            id.unwrap_or_else(|| panic!("{upstream}: {told}"))
+                .to_owned()
+        };
+        let (here, there) = (author("home"), author("lobby"));
+        assert_ne!(here, there, "{upstream}");
+        for query in [
+            format!("{{ user(id: {there}) {{ id }} }}"),
+            format!("mutation {{ banUser(channelId: \"home\", userId: {there}) {{ action }} }}"),
+        ] {
+            let told = alice.document(&query, none.clone());
+            assert!(told["errors"].is_array(), "{upstream}: {query}: {told}");
+        }
+        let told = alice.document(
+            &format!("{{ user(id: {here}) {{ username }} }}"),
+            none.clone(),
+        );
+        assert_eq!(
+            told["data"]["user"]["username"], "alice",
+            "{upstream}: {told}"
+        );
+    }
+}
+
 /// The texts that a list shows, oldest first.
 fn shown(answer: &Answer, list: &str, text: &str) -> Vec<String> {
     let whole = answer.json();

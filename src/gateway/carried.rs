@@ -5,6 +5,16 @@
 use crate::model::{Effect, Operation};
 use crate::relay::Shared;
 
+/// What is asked about people, and to be told of what happens, is Sabir's own to answer, whatever the upstream has.
+const OWN: [Operation; 6] = [
+    Operation::WhoAmI,
+    Operation::GetPerson,
+    Operation::ListPeople,
+    Operation::SetPresence,
+    Operation::Subscribe,
+    Operation::Unsubscribe,
+];
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carried {
     /// The upstream has it.
@@ -24,7 +34,9 @@ impl Carried {
             return Some(Carried::Native);
         };
         let dialect = &shared.dialects[shared.upstreams[at].config.dialect];
-        Some(if dialect.calls(operation) {
+        Some(if OWN.contains(&operation) {
+            Carried::Emulated
+        } else if dialect.calls(operation) {
             Carried::Native
         } else if shared.emulates(at, operation) {
             Carried::Emulated

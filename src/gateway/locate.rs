@@ -39,7 +39,7 @@ impl Gateway {
 
     async fn find(&self, asked: &Asked<'_>, mut command: Box<Command>) -> Result<Located, Fault> {
         let ids = &self.relay.shared.ids;
-        self.named(asked, &mut command).await?;
+        let called = self.named(asked, &mut command).await?;
         let mut sure = true;
         if let Some(channel) = channel_of(&mut command) {
             let dialect = &asked.envelope.dialect;
@@ -50,6 +50,9 @@ impl Gateway {
             None => self.by_channel(asked, &mut command)?,
         };
         let (route, client_channel) = found;
+        if let Some(called) = called {
+            called.away_from(&route.upstream, &mut command);
+        }
         if !sure && !matches!(*command, Command::Send(_)) {
             self.begun(&route).await?;
         }

@@ -13,25 +13,33 @@ use crate::route::Route;
 const LOOKED_THROUGH: i64 = 100;
 
 impl Gateway {
-    /// Puts the people and the channel that a command means in the place of what it calls them.
+    /// Puts the person and the channel that a command means in the place of what it calls them. Returns the person, and
+    /// what it is called, until it is known where the command goes.
     pub(super) async fn named(
         &self,
         asked: &Asked<'_>,
         command: &mut Command,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<Called>, Fault> {
         let profile = asked.profile;
+        let mut called = None;
         if let Some(person) = person_of(command)
             && !person.is_empty()
             && !matches!(profile.ids, IdKind::None | IdKind::Text)
             && let Some(native) = self.relay.shared.ids.thing(profile.ids, person).await?
             && native.kind == NativeKind::Person
         {
-            *person = native.id;
+            called = Some(Called {
+                upstream: native.upstream,
+                by: std::mem::replace(person, native.id),
+            });
         }
         let Command::FindChannel(find) = command else {
-            return Ok(());
+            return Ok(called);
         };
         if find.channel.is_empty() {
+            if let Some(called) = called.take_if(|called| called.upstream != LOCAL) {
+                find.owner = called.by;
+            }
             let local = &self.relay.shared.local;
             let name = local.find(find).ok_or_else(|| {
                 Fault::client(Kind::Channel, "no such channel").value(find.owner_name.clone())
@@ -42,7 +50,7 @@ impl Gateway {
                 .channel_id(&asked.envelope.dialect, profile.ids, &name)
                 .await?;
         }
-        Ok(())
+        Ok(called)
     }
 
     /// A message that was sent and got no id is looked for in a list before anything is done with it.
@@ -127,6 +135,23 @@ impl Gateway {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// What a person is called, who is known at one upstream.
+pub(super) struct Called {
+    upstream: Text,
+    by: Text,
+}
+
+impl Called {
+    /// Takes the person's name back where the command goes elsewhere: who is called so there is somebody else.
+    pub fn away_from(self, upstream: &str, command: &mut Command) {
+        if self.upstream != upstream
+            && let Some(person) = person_of(command)
+        {
+            *person = self.by;
+        }
     }
 }
 

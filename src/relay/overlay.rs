@@ -21,14 +21,9 @@ impl Shared {
         match operation {
             Operation::Get => dialect.calls(Operation::List),
             Operation::MarkSeen => shows,
-            // One after the other, by the gateway; channels from the routes; people and pushes are Sabir's own.
+            // One after the other, by the gateway; channels from the routes.
             Operation::SendMany => dialect.calls(Operation::Send),
             Operation::ListChannels | Operation::FindChannel => true,
-            Operation::WhoAmI
-            | Operation::GetPerson
-            | Operation::ListPeople
-            | Operation::SetPresence => true,
-            Operation::Subscribe | Operation::Unsubscribe => true,
             _ => false,
         }
     }
