@@ -638,6 +638,11 @@ fn every_client_sees_the_part_of_a_list_that_it_asked_for() {
         ] {
             assert_eq!(got, wanted, "through {upstream}");
         }
+        let list = near.ask("GET", "/chat-messages?room=lobby&%24limit=1", &bearer, "");
+        let author = list.json()[0]["createdBy"].as_str().unwrap().to_owned();
+        let by = |author: &str| rooms(&format!("%24limit=3&createdBy={author}"));
+        assert_eq!(by(&author), part(42, 45), "through {upstream}");
+        assert_eq!(by("nobody"), part(0, 0), "through {upstream}");
     }
 }
 

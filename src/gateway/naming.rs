@@ -24,7 +24,7 @@ impl Gateway {
         let mut called = None;
         if let Some(person) = person_of(command)
             && !person.is_empty()
-            && !matches!(profile.ids, IdKind::None | IdKind::Text)
+            && profile.ids != IdKind::None
             && let Some(native) = self.relay.shared.ids.thing(profile.ids, person).await?
             && native.kind == NativeKind::Person
         {
