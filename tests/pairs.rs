@@ -647,6 +647,45 @@ fn every_client_sees_the_part_of_a_list_that_it_asked_for() {
 }
 
 #[test]
+fn who_counts_a_list_is_told_how_long_it_is() {
+    let far = Sabir::start(FAR);
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    for number in 0..45 {
+        bridge.send("den", &format!("t{number:02}")).unwrap();
+    }
+    let upstreams = [
+        "keyauth", "rooms", "glimesh", "chats", "slack", "discord", "matrix",
+    ];
+    for upstream in upstreams {
+        let near = near(upstream, &far, false);
+        let ask = |query: &str| {
+            let target = format!("/chat-messages?{query}");
+            let bearer = [("Authorization", "Bearer near-token")];
+            near.ask("GET", &target, &bearer, "").json()
+        };
+        let nothing = json!({ "total": 45, "limit": 0, "skip": 0, "data": [] });
+        assert_eq!(
+            ask("room=lobby&%24limit=0&%24total=true"),
+            nothing,
+            "{upstream}"
+        );
+        assert_eq!(ask("room=lobby&%24limit=0"), nothing, "{upstream}");
+        assert_eq!(ask("%24limit=0"), nothing, "everywhere, {upstream}");
+        let mut part = ask("room=lobby&%24limit=3&%24skip=5&%24total=true");
+        let texts: Vec<Value> = part["data"]
+            .take()
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["text"].clone())
+            .collect();
+        assert_eq!(texts, ["t37", "t38", "t39"], "{upstream}");
+        let around = json!({ "total": 45, "limit": 3, "skip": 5, "data": null });
+        assert_eq!(part, around, "{upstream}");
+    }
+}
+
+#[test]
 fn who_has_seen_a_message_is_kept_beside_an_upstream_that_has_no_such_mark() {
     const BEARER: [(&str, &str); 2] = [
         ("Authorization", "Bearer near-token"),

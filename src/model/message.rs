@@ -122,8 +122,9 @@ record! {
         page: Option<i64>,
         /// 1: oldest first; -1: newest first.
         order: Option<i64>,
-        /// How many there are in the whole list.
+        /// How many there are in the whole list, and whether that is asked for.
         total: Option<i64>,
+        wants_total: Option<bool>,
         /// How many this window shows.
         count: Option<i64>,
         has_previous: Option<bool>,

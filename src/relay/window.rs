@@ -31,6 +31,7 @@ pub struct Askable {
     until: bool,
     order: bool,
     author: bool,
+    total: bool,
 }
 
 /// A list as the upstream is asked for it, and what is then still to be done.
@@ -43,6 +44,8 @@ struct Excerpt {
     skip: usize,
     length: Option<usize>,
     from_oldest: bool,
+    /// The list's length is asked for, and what is found is counted here.
+    counts: bool,
     since: Option<Time>,
     until: Option<Time>,
     author: Text,
@@ -50,10 +53,13 @@ struct Excerpt {
 
 impl Askable {
     pub fn of(dialect: &Dialect) -> Askable {
-        let mut placeholders = Vec::new();
+        let (mut placeholders, mut total) = (Vec::new(), false);
+        let wants_total = path(&["window", "wants_total"]);
         for (_, exchange) in dialect.exchanges_of(Operation::List) {
             if exchange.role.calls() {
                 exchange.parts.placeholders(&mut placeholders);
+                let mut given = exchange.given.iter();
+                total |= given.any(|(source, _)| *source.path == *wants_total);
             }
         }
         let says = |names: &[&str]| {
@@ -76,6 +82,7 @@ impl Askable {
             until: of_window("until"),
             order: of_window("order"),
             author: says(&["author"]),
+            total,
         }
     }
 
@@ -94,6 +101,10 @@ impl Askable {
             }
         }
         let from_oldest = from_oldest(window);
+        if window.limit == Some(0) {
+            // Nothing else can be wanted of nothing.
+            window.wants_total = Some(true);
+        }
         let length = window.first.or(window.last).or(window.limit);
         let length = length.map(|length| length.max(0));
         // A cursor says by itself where to begin.
@@ -113,6 +124,7 @@ impl Askable {
             skip: 0,
             length: length.and_then(|length| usize::try_from(length).ok()),
             from_oldest,
+            counts: window.wants_total == Some(true) && !self.total,
             since: window.since.filter(|_| !self.since),
             until: window.until.filter(|_| !self.until),
             author: match self.author {
@@ -137,7 +149,7 @@ impl Askable {
         };
         let left_out = |messages| usize::try_from(messages).unwrap_or(usize::MAX);
         let mut more = 0;
-        if unordered || sifted {
+        if unordered || sifted || excerpt.counts {
             // It is looked for in what can be had.
             excerpt.skip = left_out(before);
             excerpt.pages = self.page.map_or(1, |_| PAGES);
@@ -186,6 +198,9 @@ impl Relay {
         }
         let mut found = found.unwrap_or_default();
         excerpt.show(&mut found);
+        let (asked, window) = (&list.window, &mut found.window);
+        window.limit = asked.limit.or(asked.first).or(asked.last).or(window.limit);
+        window.offset = asked.offset;
         Ok(Reply::Messages(found))
     }
 }
@@ -204,6 +219,9 @@ impl Excerpt {
         messages.truncate(start + length);
         messages.drain(..start);
         let window = &mut list.window;
+        if self.counts {
+            window.total = i64::try_from(found).ok();
+        }
         if window.count.is_some() {
             window.count = i64::try_from(length).ok();
         }
