@@ -8,7 +8,6 @@ use crate::model::{
     Channel, Channels, Command, Fault, FindChannel, Kind, List, ListChannels, Message, Messages,
     OneChannel, Outcome, Reply, Text, Window,
 };
-use crate::relay::from_oldest;
 use crate::route::Source;
 
 /// The status of a channel that tells of none.
@@ -191,7 +190,7 @@ fn cut(messages: &mut Vec<Message>, window: &Window) {
     let Some(limit) = length.and_then(|limit| usize::try_from(limit).ok()) else {
         return;
     };
-    if from_oldest(window) {
+    if window.from_oldest() {
         messages.truncate(limit);
     } else {
         messages.drain(..messages.len().saturating_sub(limit));
@@ -200,7 +199,7 @@ fn cut(messages: &mut Vec<Message>, window: &Window) {
 
 fn pass_over(messages: &mut Vec<Message>, window: &Window, skip: i64) {
     let skip = usize::try_from(skip).map_or(messages.len(), |skip| skip.min(messages.len()));
-    if from_oldest(window) {
+    if window.from_oldest() {
         messages.drain(..skip);
     } else {
         messages.truncate(messages.len() - skip);

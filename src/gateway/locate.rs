@@ -6,7 +6,7 @@
 use super::{Asked, Gateway};
 use crate::auth::Principal;
 use crate::model::{ChannelRule, Command, Effect, Fault, Kind, LOCAL, Text};
-use crate::relay::{Native, NativeKind, unknown_message};
+use crate::relay::{NativeKind, unknown_message};
 use crate::route::Route;
 
 /// A command, once its channel is found.
@@ -67,6 +67,9 @@ impl Gateway {
         {
             let replied = Box::pin(self.replied(asked, &route, &message.reply_to)).await?;
             message.reply_to = replied;
+        }
+        if let Command::List(list) = &mut *command {
+            self.between(asked, &route, &mut list.window).await?;
         }
         self.sound(asked, &mut command)?;
         Ok(Located {
@@ -147,19 +150,11 @@ impl Gateway {
         if side.as_it_is() {
             return Ok(id.clone());
         }
-        let found = self.relay.shared.ids.thing(side.kind, id).await?;
-        let here = |native: &Native| {
-            native.kind == NativeKind::Message
-                && native.upstream == route.upstream
-                && native.channel == route.channel
-        };
-        let Some(native) = found.filter(here) else {
+        self.message_in(asked, route, id).await?.ok_or_else(|| {
             let why = "no such message in this channel";
-            return Err(Fault::client(Kind::Field, why)
-                .field("reply_to")
-                .value(id.clone()));
-        };
-        Ok(self.bound(asked, native, id).await?.id)
+            let fault = Fault::client(Kind::Field, why).field("reply_to");
+            fault.value(id.clone())
+        })
     }
 
     /// The route to a channel of an upstream, by the name that the client has for it.

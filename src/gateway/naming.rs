@@ -1,11 +1,11 @@
-//! What a command names by other means than a channel's id: people by the numbers that clients have for them, and
-//! channels by whose they are.
+//! What a command names by other means than a channel's id: people by the numbers that clients have for them, channels
+//! by whose they are, and the messages that a list begins or ends at.
 //!
-//! After this a command names people and channels as Sabir does. What nobody gave an id gets one here.
+//! After this a command names people and channels as Sabir does, and messages as their upstream does. What nobody gave an id gets one here.
 
 use super::{Asked, Gateway, rename};
 use crate::model::profile::IdKind;
-use crate::model::{Command, Fault, Kind, LOCAL, List, Message, Reply, Text, Window};
+use crate::model::{Command, Fault, Kind, LOCAL, List, Message, Reply, Text, Time, Window, alias};
 use crate::relay::{Native, NativeKind, PROVISIONAL, Provisional};
 use crate::route::Route;
 
@@ -51,6 +51,67 @@ impl Gateway {
                 .await?;
         }
         Ok(called)
+    }
+
+    /// Puts the upstream's ids in the place of those that a list is to begin or end at. One that nobody was given and
+    /// that is made of a moment, as some clients make them, means that moment.
+    pub(super) async fn between(
+        &self,
+        asked: &Asked<'_>,
+        route: &Route,
+        window: &mut Window,
+    ) -> Result<(), Fault> {
+        let kind = asked.profile.ids;
+        if self
+            .side(asked.profile, &route.upstream, route.native_ids)
+            .as_it_is()
+        {
+            return Ok(());
+        }
+        let from_oldest = window.from_oldest();
+        let step = i64::from(window.inclusive != Some(true));
+        if !window.before_id.is_empty() {
+            match self.message_in(asked, route, &window.before_id).await? {
+                Some(id) => window.before_id = id,
+                None => {
+                    let until = moment(kind, &window.before_id, "window.before_id")?;
+                    window.until = Some(Time(until.0 - step));
+                    window.before_id = Text::default();
+                }
+            }
+        }
+        if !window.after_id.is_empty() {
+            match self.message_in(asked, route, &window.after_id).await? {
+                Some(id) => window.after_id = id,
+                None => {
+                    let since = moment(kind, &window.after_id, "window.after_id")?;
+                    window.since = Some(Time(since.0 + step));
+                    window.after_id = Text::default();
+                    // A moment does not say by itself that it is counted from.
+                    window.order = window.order.or(from_oldest.then_some(1));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the upstream calls the message of this channel that a client calls so.
+    pub(super) async fn message_in(
+        &self,
+        asked: &Asked<'_>,
+        route: &Route,
+        id: &str,
+    ) -> Result<Option<Text>, Fault> {
+        let native = self.relay.shared.ids.thing(asked.profile.ids, id).await?;
+        let here = |native: &Native| {
+            native.kind == NativeKind::Message
+                && native.upstream == route.upstream
+                && native.channel == route.channel
+        };
+        match native.filter(here) {
+            Some(native) => Ok(Some(self.bound(asked, native, id).await?.id)),
+            None => Ok(None),
+        }
     }
 
     /// A message that was sent and got no id is looked for in a list before anything is done with it.
@@ -153,6 +214,11 @@ impl Called {
             *person = self.by;
         }
     }
+}
+
+fn moment(kind: IdKind, id: &str, field: &str) -> Result<Time, Fault> {
+    alias::moment(kind, id)
+        .ok_or_else(|| Fault::client(Kind::Field, "it is no message's id").field(field))
 }
 
 /// The person that a command is about.

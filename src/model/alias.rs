@@ -101,6 +101,32 @@ pub fn read(kind: IdKind, alias: &str) -> Option<Clue> {
     }
 }
 
+/// The moment that a text of this kind stands for, whoever made it. `None` where ids of the kind are no moments.
+pub fn moment(kind: IdKind, id: &str) -> Option<Time> {
+    match kind {
+        IdKind::None | IdKind::Integer | IdKind::Text => None,
+        IdKind::SlackTs => {
+            let (seconds, rest) = id.split_once('.').unwrap_or((id, ""));
+            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            if !digits(rest) || !digits(seconds) {
+                return None;
+            }
+            let micros = format_compact!("{rest:0<6.6}").parse::<i64>().ok()?;
+            let seconds = seconds.parse::<i64>().ok().filter(|at| *at < SLACK_END)?;
+            Some(Time(Time::from_seconds(seconds).0 + micros))
+        }
+        IdKind::Snowflake => {
+            let value = decimal(id)?;
+            let millis = i64::try_from(value / SNOWFLAKE_NUMBERS).ok()?;
+            // Clients make ids of a moment with the lowest or the highest number, and mean before and after it.
+            let part = value % SNOWFLAKE_NUMBERS * 1_000 / SNOWFLAKE_NUMBERS;
+            Some(Time(
+                Time::from_millis(millis + SNOWFLAKE_EPOCH).0 + part as i64,
+            ))
+        }
+    }
+}
+
 fn read_slack(alias: &str) -> Option<Clue> {
     let (seconds, rest) = alias.split_once('.')?;
     if rest.len() != 6 || !rest.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -196,6 +222,29 @@ mod tests {
         assert_eq!(write(IdKind::Integer, 7, created), "7");
         let snowflake: u64 = write(IdKind::Snowflake, 7, created).parse().unwrap();
         assert_eq!((snowflake >> 22) + 1_420_070_400_000, 1_503_435_956_247);
+    }
+
+    #[test]
+    fn what_is_made_of_a_moment_stands_for_it() {
+        let moment = |kind, id: &str| moment(kind, id).map(|time| time.0);
+        let slack = |id| moment(IdKind::SlackTs, id);
+        assert_eq!(slack("1503435956.000247"), Some(1_503_435_956_000_247));
+        assert_eq!(slack("1503435956"), Some(1_503_435_956_000_000));
+        assert_eq!(slack("0"), Some(0));
+        assert_eq!(slack("12.5"), Some(12_500_000));
+        assert_eq!(slack("12.12345678"), Some(12_123_456));
+        for id in ["", ".5", "-1", "1.-5", "now", "10000000000", "1.2.3"] {
+            assert_eq!(slack(id), None, "{id}");
+        }
+        let lowest = (1_503_435_956_247_u64 - 1_420_070_400_000) << 22;
+        let snowflake = |id: u64| moment(IdKind::Snowflake, &id.to_string());
+        assert_eq!(snowflake(lowest), Some(1_503_435_956_247_000));
+        assert_eq!(
+            snowflake(lowest + (1 << 22) - 1),
+            Some(1_503_435_956_247_999)
+        );
+        assert!(snowflake(u64::MAX).is_some());
+        assert_eq!(moment(IdKind::Integer, "7"), None);
     }
 
     #[test]

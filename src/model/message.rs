@@ -113,6 +113,11 @@ record! {
         /// Only what stands before this cursor, after this one.
         before: Text,
         after: Text,
+        /// Only what stands before the message of this id, after it.
+        before_id: Text,
+        after_id: Text,
+        /// The messages of these ids are part of it themselves.
+        inclusive: Option<bool>,
         /// Only what was created at or after, before or at this moment.
         since: Option<Time>,
         until: Option<Time>,
@@ -120,7 +125,7 @@ record! {
         offset: Option<i64>,
         /// Page number from 1, newest page first.
         page: Option<i64>,
-        /// 1: oldest first; -1: newest first.
+        /// 1: from the oldest end, and oldest first; -1: from the newest end, newest first.
         order: Option<i64>,
         /// How many there are in the whole list, and whether that is asked for.
         total: Option<i64>,
@@ -132,5 +137,19 @@ record! {
         /// The cursors of the first and the last that are shown.
         start: Text,
         end: Text,
+    }
+}
+
+impl Window {
+    /// Is it counted from its oldest end? So it is where only a message or a cursor is named that it follows.
+    pub fn from_oldest(&self) -> bool {
+        let starts = !self.after.is_empty() || !self.after_id.is_empty();
+        let ends = !self.before.is_empty() || !self.before_id.is_empty();
+        match self.order {
+            _ if self.first.is_some() => true,
+            _ if self.last.is_some() => false,
+            None => starts && !ends,
+            Some(order) => order == 1,
+        }
     }
 }

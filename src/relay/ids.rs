@@ -244,6 +244,28 @@ impl Numbers {
         Ok(())
     }
 
+    /// When a message was created, as it was first told of.
+    pub async fn moment(
+        &self,
+        upstream: &Text,
+        channel: &Text,
+        id: &Text,
+    ) -> Result<Option<Time>, Fault> {
+        let native = Native {
+            kind: NativeKind::Message,
+            upstream: upstream.clone(),
+            channel: channel.clone(),
+            id: id.clone(),
+            created_at: None,
+        };
+        let known = self.store.known(&[native]).await.map_err(unavailable)?;
+        let Some(number) = known.into_iter().flatten().next() else {
+            return Ok(None);
+        };
+        let native = self.store.native(number).await.map_err(unavailable)?;
+        Ok(native.and_then(|native| native.created_at))
+    }
+
     /// What is remembered of a number whose thing has another name now.
     fn forget(&self, number: u64) {
         self.remembered

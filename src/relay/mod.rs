@@ -39,7 +39,6 @@ pub use journal::{Claimed, upstream_key};
 pub use local::{Bars, Local};
 pub use marks::Marks;
 pub use page::page;
-pub use window::from_oldest;
 
 pub use crate::store::{Native, NativeKind, PROVISIONAL, Provisional};
 

@@ -4,13 +4,18 @@
 //! can say stands in its mapping; what it cannot say is made up for here, or refused where the answer would be another
 //! than what was asked for.
 
+mod excerpt;
+
+use excerpt::{End, Excerpt};
+
 use super::overlay::LOOKED_THROUGH;
 use super::{Ask, Relay};
 use crate::dialect::Dialect;
 use crate::dialect::template::{Root, Source};
+use crate::model::profile::Precision;
 use crate::model::record::{Type, Typed as _};
 use crate::model::{
-    Command, Fault, Kind, List, Message, Messages, Operation, Outcome, Reply, Text, Time, Window,
+    Command, Fault, Kind, List, Messages, Operation, Outcome, Reply, Text, Time, Window,
 };
 
 /// Pages that are asked for at most to fill one window.
@@ -27,28 +32,29 @@ pub struct Askable {
     ends: bool,
     before: bool,
     after: bool,
+    before_id: bool,
+    after_id: bool,
+    inclusive: bool,
+    /// So many, and no more.
+    length: bool,
     since: bool,
     until: bool,
+    /// Microseconds by which a message may be newer than its time says.
+    coarse: i64,
     order: bool,
     author: bool,
     total: bool,
 }
 
-/// A list as the upstream is asked for it, and what is then still to be done.
-#[derive(Debug)]
-struct Excerpt {
-    asked: List,
-    /// The pages that it takes, from `asked`'s own on.
-    pages: i64,
-    /// Messages of the answer that come before the window, at the end where it begins.
-    skip: usize,
-    length: Option<usize>,
-    from_oldest: bool,
-    /// The list's length is asked for, and what is found is counted here.
-    counts: bool,
-    since: Option<Time>,
-    until: Option<Time>,
-    author: Text,
+/// Where the upstream's answer begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begins {
+    /// At an end of what it was asked for.
+    AtItsEnd,
+    /// Where the window does: it was told.
+    Told,
+    /// The window's beginning is somewhere within it.
+    Anywhere,
 }
 
 impl Askable {
@@ -78,8 +84,17 @@ impl Askable {
             ends: of_window("first") && of_window("last"),
             before: of_window("before"),
             after: of_window("after"),
+            before_id: of_window("before_id"),
+            after_id: of_window("after_id"),
+            inclusive: of_window("inclusive"),
+            length: of_window("limit") || of_window("last"),
             since: of_window("since"),
             until: of_window("until"),
+            coarse: match dialect.profile.precision {
+                Precision::Micros => 0,
+                Precision::Millis => 1_000,
+                Precision::Seconds | Precision::None => 1_000_000,
+            },
             order: of_window("order"),
             author: says(&["author"]),
             total,
@@ -88,42 +103,31 @@ impl Askable {
 
     /// # Errors
     /// `invalid.field`: a cursor where the upstream's lists have none.
-    fn excerpt(&self, list: &List) -> Result<Excerpt, Fault> {
+    fn excerpt(&self, list: &List, ends: [Option<End>; 2]) -> Result<Excerpt, Fault> {
         let mut asked = list.clone();
         let window = &mut asked.window;
         for (cursor, field, known) in [
-            (&window.before, "before", self.before),
-            (&window.after, "after", self.after),
+            (&window.before, "window.before", self.before),
+            (&window.after, "window.after", self.after),
         ] {
             if !cursor.is_empty() && !known {
                 let why = "it is not a cursor of this list";
                 return Err(Fault::client(Kind::Field, why).field(field));
             }
         }
-        let from_oldest = from_oldest(window);
         if window.limit == Some(0) {
             // Nothing else can be wanted of nothing.
             window.wants_total = Some(true);
         }
         let length = window.first.or(window.last).or(window.limit);
         let length = length.map(|length| length.max(0));
-        // A cursor says by itself where to begin.
-        let from_start = from_oldest && window.after.is_empty();
-        if !self.ends {
-            (window.first, window.last, window.limit) = (None, None, length);
-        } else if from_start && !self.order {
-            (window.first, window.limit) = (length, None);
-        }
-        // The answer is turned by it, so it stands only where it is asked for.
-        window.order = match self.order {
-            true => window.order.or(from_start.then_some(1)),
-            false => None,
-        };
-        let excerpt = Excerpt {
+        let [before, after] = ends;
+        let mut excerpt = Excerpt {
             pages: 1,
+            searched: false,
             skip: 0,
             length: length.and_then(|length| usize::try_from(length).ok()),
-            from_oldest,
+            from_oldest: window.from_oldest(),
             counts: window.wants_total == Some(true) && !self.total,
             since: window.since.filter(|_| !self.since),
             until: window.until.filter(|_| !self.until),
@@ -131,29 +135,88 @@ impl Askable {
                 true => Text::default(),
                 false => list.author.clone(),
             },
+            before,
+            after,
             asked,
         };
-        let unordered = from_start && !self.ends && !self.order;
-        Ok(self.reaching(excerpt, unordered))
+        let begins = self.begin(&mut excerpt);
+        let (from_oldest, within) = (excerpt.from_oldest, excerpt.beginning().is_some());
+        let window = &mut excerpt.asked.window;
+        let first = from_oldest && begins == Begins::AtItsEnd && !self.order;
+        if !self.ends {
+            (window.first, window.last, window.limit) = (None, None, length);
+        } else if first {
+            (window.first, window.limit) = (length, None);
+        }
+        let unordered = from_oldest && (begins == Begins::Anywhere || (first && !self.ends));
+        // The answer is turned by it, so it stands only where it is asked for.
+        window.order = match begins {
+            _ if !self.order || unordered => None,
+            Begins::AtItsEnd if from_oldest => Some(1),
+            _ => window.order,
+        };
+        excerpt.searched = within && (unordered || begins == Begins::Anywhere);
+        Ok(self.reaching(excerpt, within || unordered))
+    }
+
+    /// Tells the upstream where the window begins, as far as it can be told.
+    fn begin(&self, excerpt: &mut Excerpt) -> Begins {
+        let window = &mut excerpt.asked.window;
+        (window.before_id, window.after_id) = (Text::default(), Text::default());
+        let inclusive = window.inclusive.take();
+        let (end, known, id) = match excerpt.from_oldest {
+            true => (&mut excerpt.after, self.after_id, &mut window.after_id),
+            false => (&mut excerpt.before, self.before_id, &mut window.before_id),
+        };
+        let Some(begin) = end else {
+            // A cursor says by itself where to begin.
+            return match window.after.is_empty() {
+                true => Begins::AtItsEnd,
+                false => Begins::Told,
+            };
+        };
+        if known && (!begin.inclusive || self.inclusive) {
+            *id = std::mem::take(&mut begin.id);
+            window.inclusive = inclusive;
+            *end = None;
+            return Begins::Told;
+        }
+        // What was created at the same moment is taken off again.
+        let narrowed = begin.at.filter(|_| match excerpt.from_oldest {
+            true => self.since,
+            false => self.until,
+        });
+        match (excerpt.from_oldest, narrowed) {
+            (_, None) => Begins::Anywhere,
+            (true, at) => {
+                window.since = window.since.max(at);
+                Begins::AtItsEnd
+            }
+            (false, Some(at)) => {
+                let until = Time(at.0.saturating_add(self.coarse));
+                window.until = Some(window.until.map_or(until, |told| told.min(until)));
+                Begins::Anywhere
+            }
+        }
     }
 
     /// Has what comes before the window left out, by the upstream or, where that cannot, by us; and as much asked for as
     /// the window is then found in.
-    fn reaching(&self, mut excerpt: Excerpt, unordered: bool) -> Excerpt {
+    fn reaching(&self, mut excerpt: Excerpt, within: bool) -> Excerpt {
         let sifted = excerpt.sifts();
         let window = &mut excerpt.asked.window;
         let length = window.first.or(window.last).or(window.limit).unwrap_or(0);
         let before = match (window.page.take(), window.offset.take()) {
             (Some(page), _) => page.max(1).saturating_sub(1).saturating_mul(length),
-            (None, offset) => offset.unwrap_or(0).max(0),
+            (None, offset) => offset.unwrap_or(0).clamp(0, i64::MAX - 1),
         };
         let left_out = |messages| usize::try_from(messages).unwrap_or(usize::MAX);
         let mut more = 0;
-        if unordered || sifted || excerpt.counts {
+        if within || sifted || excerpt.counts {
             // It is looked for in what can be had.
             excerpt.skip = left_out(before);
-            excerpt.pages = self.page.map_or(1, |_| PAGES);
-            more = before.max(LOOKED_THROUGH.saturating_sub(length));
+            excerpt.pages = PAGES;
+            more = (before + 1).max(LOOKED_THROUGH.saturating_sub(length));
         } else if self.offset {
             window.offset = Some(before).filter(|before| *before > 0);
         } else if let Some(size) = self.page {
@@ -170,89 +233,83 @@ impl Askable {
         }
         excerpt
     }
+
+    /// Is there more to be had than an answer shows?
+    fn more(&self, window: &Window, page: &Messages) -> bool {
+        let shown = page.messages.len() as i64;
+        let asked = window.first.or(window.last).or(window.limit);
+        let full = match self.page {
+            Some(size) => shown >= size,
+            None => self.length && asked.is_some_and(|asked| shown >= asked),
+        };
+        let goes_on = full || (self.before && !page.window.start.is_empty());
+        page.window.has_previous.unwrap_or(goes_on)
+    }
+
+    /// Turns a question to what comes before its answer, if that can be asked for.
+    fn turn_back(&self, window: &mut Window, page: &Messages) -> bool {
+        if self.page.is_some() {
+            window.page = Some(window.page.unwrap_or(1) + 1);
+            return true;
+        }
+        window.before = page.window.start.clone();
+        self.before && !window.before.is_empty()
+    }
 }
 
 impl Relay {
     /// A list, in as many questions as it takes.
     pub(super) async fn list(&self, ask: &Ask<'_>, list: &List) -> Outcome {
         let askable = &self.shared.askable[self.shared.upstreams[ask.at].config.dialect];
-        let mut excerpt = askable.excerpt(list)?;
-        let mut command = Command::List(std::mem::take(&mut excerpt.asked));
+        let window = &list.window;
+        let ends = [
+            self.end(ask, list, &window.before_id).await?,
+            self.end(ask, list, &window.after_id).await?,
+        ];
+        let mut excerpt = askable.excerpt(list, ends)?;
+        let mut asked = std::mem::take(&mut excerpt.asked);
         let mut found: Option<Messages> = None;
+        let mut more = true;
         for _ in 0..excerpt.pages {
+            let command = Command::List(asked.clone());
             let mut page = match self.ask(ask, &command).await? {
                 Reply::Messages(page) => page,
                 reply => return Ok(reply),
             };
-            let last = (page.messages.len() as i64) < askable.page.unwrap_or(i64::MAX);
+            more = askable.more(&asked.window, &page);
+            let goes_on = more && askable.turn_back(&mut asked.window, &page);
             if let Some(newer) = found {
                 page.messages.extend(newer.messages);
+                page.window.end = newer.window.end;
             }
+            let enough = excerpt.filled(&page.messages);
             found = Some(page);
-            match &mut command {
-                Command::List(List { window, .. }) if !last => {
-                    window.page = Some(window.page.unwrap_or(1) + 1);
-                }
-                _ => break,
+            if enough || !goes_on {
+                break;
             }
         }
         let mut found = found.unwrap_or_default();
+        excerpt.cut(&mut found.messages, more)?;
         excerpt.show(&mut found);
         let (asked, window) = (&list.window, &mut found.window);
         window.limit = asked.limit.or(asked.first).or(asked.last).or(window.limit);
         window.offset = asked.offset;
         Ok(Reply::Messages(found))
     }
-}
 
-impl Excerpt {
-    /// The part of the answer that was asked for.
-    fn show(&self, list: &mut Messages) {
-        let messages = &mut list.messages;
-        messages.retain(|message| self.wanted(message));
-        let (skip, found) = (self.skip.min(messages.len()), messages.len());
-        let length = self.length.unwrap_or(found).min(found - skip);
-        let start = match self.from_oldest {
-            true => skip,
-            false => found - skip - length,
-        };
-        messages.truncate(start + length);
-        messages.drain(..start);
-        let window = &mut list.window;
-        if self.counts {
-            window.total = i64::try_from(found).ok();
+    /// The message of an id, as an end of a list.
+    async fn end(&self, ask: &Ask<'_>, list: &List, id: &Text) -> Result<Option<End>, Fault> {
+        if id.is_empty() {
+            return Ok(None);
         }
-        if window.count.is_some() {
-            window.count = i64::try_from(length).ok();
-        }
-        if start > 0 {
-            window.has_previous = Some(true);
-        }
-        if start + length < found {
-            window.has_next = Some(true);
-        }
+        let upstream = &self.shared.upstreams[ask.at].config.name;
+        let numbers = &self.shared.ids.numbers;
+        Ok(Some(End {
+            id: id.clone(),
+            inclusive: list.window.inclusive == Some(true),
+            at: numbers.moment(upstream, &list.channel, id).await?,
+        }))
     }
-
-    /// Are there messages that the upstream could not be told to leave out?
-    fn sifts(&self) -> bool {
-        self.since.is_some() || self.until.is_some() || !self.author.is_empty()
-    }
-
-    fn wanted(&self, message: &Message) -> bool {
-        let (at, by) = (message.created_at, &message.author);
-        self.since
-            .is_none_or(|since| at.is_none_or(|at| at >= since))
-            && self
-                .until
-                .is_none_or(|until| at.is_none_or(|at| at <= until))
-            && (self.author.is_empty() || self.author == by.id || self.author == by.name)
-    }
-}
-
-/// Does a list begin at its oldest end?
-pub fn from_oldest(window: &Window) -> bool {
-    let follows = !window.after.is_empty() && window.before.is_empty();
-    window.first.is_some() || (window.last.is_none() && (window.order == Some(1) || follows))
 }
 
 /// The numbers of these fields, one within the other, in a command that lists messages.

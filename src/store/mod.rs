@@ -54,7 +54,8 @@ pub trait Store: Send + Sync {
     ///
     /// A cursor is the zero-based place in the filtered list, in decimal. `first` and `last` follow Glimesh's rules
     /// (an `after` wins over a `before`, and either is only a place to start from); `limit` counts from the newest
-    /// end, or from the cursor. An unknown channel is empty.
+    /// end, or from the cursor. Ids narrow the list as moments do, and a message that was taken away still has its
+    /// place. An unknown channel is empty, and so is what stands before or after an unknown message.
     fn list(
         &self,
         upstream: &str,

@@ -36,7 +36,7 @@ pub fn slice(window: &Window, total: i64, max: i64) -> Result<Slice, StoreError>
     };
     // A cursor narrows the list; within what is left, the limit counts from its end, or from the cursor it follows.
     let (low, high) = (after.unwrap_or(0), before.unwrap_or(total).min(total));
-    let slice = if window.order == Some(1) || (after.is_some() && before.is_none()) {
+    let slice = if window.from_oldest() {
         run(low.saturating_add(skip), limit, high)
     } else {
         ending(high.saturating_sub(skip), limit, high)

@@ -111,6 +111,48 @@ pub async fn windows_show_what_they_ask_for(store: &dyn Store) {
             true,
             false,
         ),
+        // Ids count from 1.
+        (
+            Window {
+                before_id: "5".into(),
+                limit: Some(2),
+                ..ask()
+            },
+            "2 3",
+            true,
+            false,
+        ),
+        (
+            Window {
+                after_id: "5".into(),
+                limit: Some(2),
+                ..ask()
+            },
+            "5 6",
+            false,
+            true,
+        ),
+        (
+            Window {
+                after_id: "5".into(),
+                before_id: "9".into(),
+                inclusive: Some(true),
+                limit: Some(2),
+                ..ask()
+            },
+            "7 8",
+            true,
+            false,
+        ),
+        (
+            Window {
+                before_id: "77".into(),
+                ..ask()
+            },
+            "",
+            false,
+            false,
+        ),
     ];
     for (window, expected, has_previous, has_next) in cases {
         let page = store

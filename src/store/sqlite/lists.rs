@@ -47,7 +47,7 @@ struct Conditions<'a> {
 }
 
 impl<'a> Conditions<'a> {
-    fn new(filter: &'a Filter, window: &Window) -> Conditions<'a> {
+    fn new(filter: &'a Filter, window: &'a Window) -> Conditions<'a> {
         let mut all = Conditions {
             sql: String::new(),
             values: Vec::new(),
@@ -65,6 +65,22 @@ impl<'a> Conditions<'a> {
                 ":session",
                 Box::new(filter.session.as_str()),
             );
+        }
+        let with = match window.inclusive {
+            Some(true) => "=",
+            _ => "",
+        };
+        // One that has been taken away still has its place.
+        for (id, name, side) in [
+            (&window.before_id, ":before_id", '<'),
+            (&window.after_id, ":after_id", '>'),
+        ] {
+            if !id.is_empty() {
+                let sql = format!(
+                    " AND m.sequence {side}{with} (SELECT sequence FROM message WHERE id = {name} AND channel = :channel)"
+                );
+                all.add(&sql, name, Box::new(id.as_str()));
+            }
         }
         if let Some(since) = window.since {
             all.add(" AND m.created_at >= :since", ":since", Box::new(since.0));

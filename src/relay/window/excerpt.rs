@@ -1,0 +1,164 @@
+//! What of an upstream's answer is shown: the part that was asked for of the window.
+//!
+//! The upstream was asked before for enough of it, as far as it can be asked at all; here messages are only left out.
+
+use crate::model::{Fault, Kind, List, Message, Messages, Text, Time};
+
+/// A list as the upstream is asked for it, and what is then still to be done.
+#[derive(Debug)]
+pub(super) struct Excerpt {
+    pub asked: List,
+    /// The questions that it takes, from `asked` on.
+    pub pages: i64,
+    /// What the window is between, as far as the upstream was not told.
+    pub before: Option<End>,
+    pub after: Option<End>,
+    /// The answer may fall short of where the window begins.
+    pub searched: bool,
+    /// Messages of the answer that come before the window, at the end where it begins.
+    pub skip: usize,
+    pub length: Option<usize>,
+    pub from_oldest: bool,
+    /// The list's length is asked for, and what is found is counted here.
+    pub counts: bool,
+    pub since: Option<Time>,
+    pub until: Option<Time>,
+    pub author: Text,
+}
+
+/// An end of a window that is a message.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub id: Text,
+    pub inclusive: bool,
+    /// When it was created, as far as that is known.
+    pub at: Option<Time>,
+}
+
+impl End {
+    fn place(&self, messages: &[Message]) -> Option<usize> {
+        messages.iter().position(|message| message.id == self.id)
+    }
+
+    /// Is a message older than this one, which may be gone?
+    fn follows(&self, message: &Message) -> bool {
+        self.at.is_some() && message.created_at.is_some() && message.created_at < self.at
+    }
+
+    fn precedes(&self, message: &Message) -> bool {
+        self.at.is_some() && message.created_at > self.at
+    }
+
+    /// Does a list reach back to it?
+    pub fn reached(&self, messages: &[Message]) -> bool {
+        self.place(messages).is_some() || messages.iter().any(|message| self.follows(message))
+    }
+}
+
+impl Excerpt {
+    /// The message where the window begins, if the upstream was not told of it.
+    pub fn beginning(&self) -> Option<&End> {
+        match self.from_oldest {
+            true => self.after.as_ref(),
+            false => self.before.as_ref(),
+        }
+    }
+
+    /// Is all of the window in these messages?
+    pub fn filled(&self, messages: &[Message]) -> bool {
+        let reached = self.beginning().is_none_or(|begin| begin.reached(messages));
+        if self.counts {
+            return false;
+        }
+        if self.from_oldest {
+            return self.searched && reached;
+        }
+        let older = &messages[..self.stop(messages)];
+        let wanted = older.iter().filter(|message| self.wanted(message)).count();
+        let length = self.length.unwrap_or(usize::MAX);
+        reached && wanted >= length.saturating_add(self.skip)
+    }
+
+    /// Where the messages end that stand before the window's end. One that is not there, because it was taken away, is
+    /// known by when it was created.
+    fn stop(&self, messages: &[Message]) -> usize {
+        let Some(end) = &self.before else {
+            return messages.len();
+        };
+        let newer = || messages.iter().position(|message| end.precedes(message));
+        match end.place(messages) {
+            Some(at) => at + usize::from(end.inclusive),
+            None => newer().unwrap_or(messages.len()),
+        }
+    }
+
+    fn start(&self, messages: &[Message]) -> usize {
+        let Some(end) = &self.after else { return 0 };
+        match end.place(messages) {
+            Some(at) => at + usize::from(!end.inclusive),
+            None => messages
+                .iter()
+                .rposition(|message| end.follows(message))
+                .map_or(0, |at| at + 1),
+        }
+    }
+
+    /// Leaves what is between the window's ends.
+    ///
+    /// # Errors
+    /// `not_found.message`: where the window begins is further back than was looked, and there is `more`.
+    pub fn cut(&self, messages: &mut Vec<Message>, more: bool) -> Result<(), Fault> {
+        if let Some(begin) = self.beginning().filter(|_| self.searched && more)
+            && !begin.reached(messages)
+        {
+            let why = "that message is further back than can be looked";
+            return Err(Fault::client(Kind::Message, why).value(begin.id.clone()));
+        }
+        let (start, stop) = (self.start(messages), self.stop(messages));
+        messages.truncate(stop);
+        messages.drain(..start.min(stop));
+        Ok(())
+    }
+
+    /// The part of the answer that was asked for.
+    pub fn show(&self, list: &mut Messages) {
+        let messages = &mut list.messages;
+        messages.retain(|message| self.wanted(message));
+        let (skip, found) = (self.skip.min(messages.len()), messages.len());
+        let length = self.length.unwrap_or(found).min(found - skip);
+        let start = match self.from_oldest {
+            true => skip,
+            false => found - skip - length,
+        };
+        messages.truncate(start + length);
+        messages.drain(..start);
+        let window = &mut list.window;
+        if self.counts {
+            window.total = i64::try_from(found).ok();
+        }
+        if window.count.is_some() {
+            window.count = i64::try_from(length).ok();
+        }
+        if start > 0 {
+            window.has_previous = Some(true);
+        }
+        if start + length < found {
+            window.has_next = Some(true);
+        }
+    }
+
+    /// Are there messages that the upstream could not be told to leave out?
+    pub fn sifts(&self) -> bool {
+        self.since.is_some() || self.until.is_some() || !self.author.is_empty()
+    }
+
+    fn wanted(&self, message: &Message) -> bool {
+        let (at, by) = (message.created_at, &message.author);
+        self.since
+            .is_none_or(|since| at.is_none_or(|at| at >= since))
+            && self
+                .until
+                .is_none_or(|until| at.is_none_or(|at| at <= until))
+            && (self.author.is_empty() || self.author == by.id || self.author == by.name)
+    }
+}

@@ -1,0 +1,166 @@
+//! Reading a list part by part, by each dialect's own means: at home, and through an upstream of every dialect.
+//!
+//! The far Sabir plays the chat services, the near one is under test. What stands in their channels is the same.
+
+mod support;
+
+use serde_json::Value;
+use support::running::{Answer, Sabir};
+
+const SECRET: &str = "5555555555555555555555555555555555555555555555555555555555555555";
+
+/// What the near Sabir calls its channels: one of its own, and one for each upstream, by the upstream's dialect.
+const PLACES: [&str; 7] = [
+    "home", "keyauth", "rooms", "glimesh", "chats", "discord", "matrix",
+];
+
+/// Messages in every channel: `t00`, `t01` and so on.
+const MESSAGES: usize = 12;
+
+struct Chain {
+    near: Sabir,
+    _far: Sabir,
+}
+
+impl Chain {
+    fn start() -> Chain {
+        let people = format!(
+            r#"
+[[account]]
+name = "alice"
+email = "alice@example.com"
+password = "a-password"
+token = "a-token"
+may = ["read", "send", "moderate"]
+
+[[application]]
+name = "learn"
+keyauth = {{ ownerid = "tiQhtH5R88", secret = "{SECRET}", version = "1.0" }}
+"#
+        );
+        let far = Sabir::start(&format!(
+            "{people}\n[[channel]]\nname = \"den\"\nids = {{ glimesh = 6, chats = 7 }}\n"
+        ));
+        let mut config = format!("{people}\n[[route]]\nfrom = \"*:home\"\nto = \"local:home\"\n");
+        for place in &PLACES[1..] {
+            config.push_str(&upstream(place, &far));
+        }
+        let chain = Chain {
+            near: Sabir::start(&config),
+            _far: far,
+        };
+        for number in 0..MESSAGES {
+            for (sabir, room) in [(&chain._far, "den"), (&chain.near, "home")] {
+                let body = format!(r#"{{"room":"{room}","text":"t{number:02}"}}"#);
+                let said = ask(sabir, "POST", "/chat-messages", &body);
+                assert_eq!(said.status, 200, "{}", said.body);
+            }
+        }
+        chain
+    }
+}
+
+fn upstream(dialect: &str, far: &Sabir) -> String {
+    let rest = match dialect {
+        "keyauth" => format!(
+            "credential = {{ username = \"alice\", password = \"a-password\" }}\n\
+             app = {{ name = \"learn\", ownerid = \"tiQhtH5R88\", version = \"1.0\", secret = \"{SECRET}\" }}\n"
+        ),
+        "chats" => {
+            "credential = { email = \"alice@example.com\", password = \"a-password\" }\n".into()
+        }
+        _ => "credential = { token = \"a-token\" }\n".into(),
+    };
+    let channel = match dialect {
+        "glimesh" => "6",
+        "chats" => "7",
+        _ => "den",
+    };
+    format!(
+        "[upstream.{dialect}]\ndialect = \"{dialect}\"\nurl = \"http://{}\"\n{rest}\n\
+         [[route]]\nfrom = \"*:{dialect}\"\nto = \"{dialect}:{channel}\"\n",
+        far.public
+    )
+}
+
+fn ask(sabir: &Sabir, method: &str, target: &str, body: &str) -> Answer {
+    let headers = [
+        ("Authorization", "Bearer a-token"),
+        ("Content-Type", "application/json"),
+        ("User-Agent", "DiscordBot (test, 1)"),
+    ];
+    sabir.ask(method, target, &headers, body)
+}
+
+fn get(sabir: &Sabir, target: &str) -> Value {
+    let answer = ask(sabir, "GET", target, "");
+    assert_eq!(answer.status, 200, "{target}: {}", answer.body);
+    answer.json()
+}
+
+/// The values of a member in a list of objects.
+fn each(list: &Value, member: &str) -> Vec<String> {
+    let list = list.as_array().unwrap_or_else(|| panic!("{list}"));
+    list.iter()
+        .map(|one| one[member].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// The texts from one message to another, in the order of their numbers.
+fn texts(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
+    let text = |number| format!("t{number:02}");
+    numbers.into_iter().map(text).collect()
+}
+
+#[test]
+fn discord_reads_on_from_a_message() {
+    let chain = Chain::start();
+    for place in PLACES {
+        let list = |query: &str| {
+            let target = format!("/api/v10/channels/{place}/messages?{query}");
+            get(&chain.near, &target)
+        };
+        let shown = |query: &str| each(&list(query), "content");
+        let mut ids = each(&list("limit=100"), "id");
+        ids.reverse();
+        assert_eq!(ids.len(), MESSAGES, "through {place}");
+        let at = |way: &str, number: usize| format!("limit=2&{way}={}", ids[number]);
+        for (query, wanted) in [
+            (at("before", 4), texts([3, 2])),
+            (at("before", 1), texts([0])),
+            (at("before", 0), texts([])),
+            (at("after", 2), texts([4, 3])),
+            (at("after", 10), texts([11])),
+            (at("after", 11), texts([])),
+            // Clients make ids of moments, too.
+            ("limit=2&after=0".into(), texts([1, 0])),
+            ("limit=2&before=1".into(), texts([])),
+            (format!("limit=2&before={}", u64::MAX), texts([11, 10])),
+        ] {
+            assert_eq!(shown(&query), wanted, "{query} through {place}");
+        }
+        let target = format!("/api/v10/channels/{place}/messages?before=x");
+        let answer = ask(&chain.near, "GET", &target, "");
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        assert!(answer.body.contains(r#""before":"#), "{}", answer.body);
+    }
+}
+
+#[test]
+fn a_message_that_is_gone_still_has_its_place() {
+    let chain = Chain::start();
+    for place in ["home", "discord"] {
+        let channel = format!("/api/v10/channels/{place}/messages");
+        let all = get(&chain.near, &channel);
+        let (ids, before) = (each(&all, "id"), each(&all, "content"));
+        let gone = ask(&chain.near, "DELETE", &format!("{channel}/{}", ids[3]), "");
+        assert_eq!(gone.status, 204, "through {place}: {}", gone.body);
+        for (query, wanted) in [
+            (format!("before={}", ids[3]), &before[4..6]),
+            (format!("after={}", ids[3]), &before[1..3]),
+        ] {
+            let shown = get(&chain.near, &format!("{channel}?limit=2&{query}"));
+            assert_eq!(each(&shown, "content"), wanted, "{query} through {place}");
+        }
+    }
+}
