@@ -10,8 +10,8 @@ use support::running::{Answer, Sabir};
 const SECRET: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
 /// What the near Sabir calls its channels: one of its own, and one for each upstream, by the upstream's dialect.
-const PLACES: [&str; 7] = [
-    "home", "keyauth", "rooms", "glimesh", "chats", "discord", "matrix",
+const PLACES: [&str; 8] = [
+    "home", "keyauth", "rooms", "glimesh", "chats", "slack", "discord", "matrix",
 ];
 
 /// Messages in every channel: `t00`, `t01` and so on.
@@ -147,9 +147,53 @@ fn discord_reads_on_from_a_message() {
 }
 
 #[test]
+fn slack_bounds_a_history_by_messages_and_by_moments() {
+    let chain = Chain::start();
+    for place in PLACES {
+        let history = |query: &str| {
+            let target = format!("/api/conversations.history?channel={place}&{query}");
+            let whole = get(&chain.near, &target);
+            assert_eq!(whole["ok"], true, "{query} through {place}: {whole}");
+            whole["messages"].clone()
+        };
+        let mut ids = each(&history("limit=100"), "ts");
+        ids.reverse();
+        assert_eq!(ids.len(), MESSAGES, "through {place}");
+        let later = ids[11].split_once('.').unwrap().0.parse::<i64>().unwrap() + 2;
+        for (query, wanted) in [
+            (format!("latest={}&limit=2", ids[4]), texts([3, 2])),
+            // Slack's own way to have one message.
+            (
+                format!("latest={}&inclusive=true&limit=1", ids[4]),
+                texts([4]),
+            ),
+            // What is new, asked for again and again.
+            (format!("oldest={}", ids[8]), texts([11, 10, 9])),
+            (format!("oldest={}", ids[11]), texts([])),
+            (format!("oldest={}&inclusive=1", ids[9]), texts([11, 10, 9])),
+            (
+                format!("oldest={}&latest={}&limit=2", ids[2], ids[6]),
+                texts([5, 4]),
+            ),
+            (
+                format!("oldest={}&latest={}", ids[2], ids[6]),
+                texts([5, 4, 3]),
+            ),
+            ("oldest=0&limit=2".into(), texts([11, 10])),
+            (format!("latest={later}.5&limit=1"), texts([11])),
+            (format!("oldest={later}"), texts([])),
+            ("latest=1500000000.000100".into(), texts([])),
+        ] {
+            let shown = each(&history(&query), "text");
+            assert_eq!(shown, wanted, "{query} through {place}");
+        }
+    }
+}
+
+#[test]
 fn a_message_that_is_gone_still_has_its_place() {
     let chain = Chain::start();
-    for place in ["home", "discord"] {
+    for place in ["home", "slack", "discord"] {
         let channel = format!("/api/v10/channels/{place}/messages");
         let all = get(&chain.near, &channel);
         let (ids, before) = (each(&all, "id"), each(&all, "content"));

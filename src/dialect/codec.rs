@@ -99,7 +99,8 @@ codecs! {
     Upper "upper",
     /// Text in which `&`, `<` and `>` are written as entities, Slack's only reserved characters.
     SlackText "slack_text",
-    /// A moment that the wire excludes and the model includes: written one step earlier or later.
+    /// A moment that the wire excludes and the model includes: written one step earlier or later. A text is a message's
+    /// id, which the model excludes too.
     SlackTsAfter "slack_ts_after",
     SlackTsBefore "slack_ts_before",
     UnixMsAfter "unix_ms_after",
@@ -164,7 +165,9 @@ impl Codec {
             }
             Codec::Medium => matches!(kind, Type::Record(schema) if schema.name == "Media"),
             Codec::Millis | Codec::Page => matches!(kind, Type::Int),
-            Codec::SlackTs => matches!(kind, Type::Time | Type::Text),
+            Codec::SlackTs | Codec::SlackTsAfter | Codec::SlackTsBefore => {
+                matches!(kind, Type::Time | Type::Text)
+            }
             Codec::Flag => matches!(kind, Type::Bool),
             Codec::Not => matches!(kind, Type::Bool),
             Codec::StringOf => matches!(kind, Type::Text),

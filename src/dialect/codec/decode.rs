@@ -133,13 +133,16 @@ impl Codec {
                     }) && !text.contains(char::is_whitespace)
             }
             Codec::Int => text.parse::<i64>().is_ok() || text.is_empty(),
+            Codec::SlackTs | Codec::SlackTsAfter | Codec::SlackTsBefore => {
+                text.is_empty() || self.decode_time(text).is_some()
+            }
             _ => true,
         };
         good.then_some(Value::Text(text))
     }
 
     fn accepts_digits(self) -> bool {
-        matches!(self, Codec::Int | Codec::Text | Codec::Id)
+        matches!(self, Codec::Int | Codec::Text | Codec::Id | Codec::SlackTs)
     }
 
     fn decode_int<'v>(
