@@ -647,6 +647,65 @@ fn every_client_sees_the_part_of_a_list_that_it_asked_for() {
 }
 
 #[test]
+fn an_edit_is_told_as_one_and_nothing_else_is() {
+    const BEARER: [(&str, &str); 2] = [
+        ("Authorization", "Bearer near-token"),
+        ("Content-Type", "application/json"),
+    ];
+    let far = Sabir::start(FAR);
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    bridge.send("den", "as it was").unwrap();
+    let route = "[[route]]\nfrom = \"*:home\"\nto = \"local:home\"\n";
+    for upstream in ["rooms", "chats", "slack", "discord", "matrix", "glimesh"] {
+        let near = Sabir::start(&format!(
+            "{NEAR}{}{route}",
+            self::upstream(upstream, &far, false)
+        ));
+        let ask = |method, target: &str, body| near.ask(method, target, &BEARER, body).json();
+        let list = |channel: &str| {
+            let discord = ask("GET", &format!("/api/v10/channels/{channel}/messages"), "");
+            let slack = ask(
+                "GET",
+                &format!("/api/conversations.history?channel={channel}"),
+                "",
+            );
+            (discord, slack)
+        };
+        let (discord, slack) = list("lobby");
+        assert_eq!(
+            discord[0]["edited_timestamp"],
+            Value::Null,
+            "{upstream}: {discord}"
+        );
+        assert_eq!(discord[0]["content"], "as it was", "{upstream}: {discord}");
+        assert_eq!(
+            slack["messages"][0]["edited"],
+            Value::Null,
+            "{upstream}: {slack}"
+        );
+        let sent = ask(
+            "POST",
+            "/api/v10/channels/home/messages",
+            r#"{"content":"a"}"#,
+        );
+        assert_eq!(sent["edited_timestamp"], Value::Null, "{sent}");
+        let one = format!(
+            "/api/v10/channels/home/messages/{}",
+            sent["id"].as_str().unwrap()
+        );
+        let edited = ask("PATCH", &one, r#"{"content":"b"}"#);
+        let told = |message: &Value| message["edited_timestamp"].as_str().map(str::to_owned);
+        assert!(
+            told(&edited).as_deref() > edited["timestamp"].as_str(),
+            "{edited}"
+        );
+        let (discord, slack) = list("home");
+        assert_eq!((&discord[0], &ask("GET", &one, "")), (&edited, &edited));
+        assert!(slack["messages"][0]["edited"]["ts"].is_string(), "{slack}");
+    }
+}
+
+#[test]
 fn who_counts_a_list_is_told_how_long_it_is() {
     let far = Sabir::start(FAR);
     let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));

@@ -304,12 +304,15 @@ impl Gateway {
     /// Completes a message and checks it against the client's dialect. The upstream's own limits are checked by the
     /// relay, on the text as it will be sent.
     fn sound(&self, asked: &Asked<'_>, command: &mut Command) -> Result<(), Fault> {
-        let Command::Send(message) = command else {
-            return Ok(());
-        };
-        asked.profile.check(message)?;
-        message.author = (*asked.principal.person).clone();
-        message.created_at.get_or_insert(asked.now);
+        match command {
+            Command::Send(message) => {
+                asked.profile.check(message)?;
+                message.author = (*asked.principal.person).clone();
+                message.created_at.get_or_insert(asked.now);
+            }
+            Command::Edit(message) => message.edited_at = Some(asked.now),
+            _ => {}
+        }
         Ok(())
     }
 }

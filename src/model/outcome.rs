@@ -94,5 +94,22 @@ replies! {
     Participants Participants;
 }
 
+impl Reply {
+    /// Does something to every message that is told of.
+    pub fn each_message(&mut self, mut visit: impl FnMut(&mut Message)) {
+        fn newest(channel: &mut Channel) -> Option<&mut Message> {
+            channel.last_message.as_deref_mut()
+        }
+        match self {
+            Reply::OneMessage(one) => visit(&mut one.message),
+            Reply::Messages(list) => list.messages.iter_mut().for_each(visit),
+            Reply::OneChannel(one) => newest(&mut one.channel).into_iter().for_each(visit),
+            Reply::Channels(list) => list.channels.iter_mut().filter_map(newest).for_each(visit),
+            Reply::Moderation(done) => done.message.as_deref_mut().into_iter().for_each(visit),
+            _ => {}
+        }
+    }
+}
+
 /// What became of a command.
 pub type Outcome = Result<Reply, Fault>;

@@ -383,22 +383,11 @@ fn visit_message(message: &mut Message, see: &mut See<'_>) {
 
 /// The id of everybody who has marked a message.
 fn visit_marks(reply: &mut Reply, see: &mut See<'_>) {
-    let mut visit = |message: &mut Message| {
+    reply.each_message(|message| {
         for person in message.seen_by.iter_mut().chain(&mut message.starred_by) {
             see(NativeKind::Person, &message.channel, person, None);
         }
-    };
-    match reply {
-        Reply::OneMessage(one) => visit(&mut one.message),
-        Reply::Messages(list) => list.messages.iter_mut().for_each(visit),
-        Reply::OneChannel(one) => newest(&mut one.channel).for_each(visit),
-        Reply::Channels(list) => list.channels.iter_mut().flat_map(newest).for_each(visit),
-        _ => {}
-    }
-}
-
-fn newest(channel: &mut Channel) -> impl Iterator<Item = &mut Message> {
-    channel.last_message.as_deref_mut().into_iter()
+    });
 }
 
 /// A person without an id is known by its name, and one without a name shown by the id that it has over there.

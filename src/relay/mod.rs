@@ -216,6 +216,12 @@ impl Relay {
     async fn ask(&self, ask: &Ask<'_>, command: &Command) -> Outcome {
         let mut reply = self.granted(ask, command).await?;
         unnamed::known_by(&mut reply);
+        reply.each_message(|message| {
+            // Some services tell of every message when it was last changed, and mean its making, too.
+            message.edited_at = message
+                .edited_at
+                .filter(|at| Some(*at) > message.created_at);
+        });
         Ok(self.uncredit(&self.shared.upstreams[ask.at], command, reply))
     }
 
