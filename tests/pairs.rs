@@ -706,6 +706,38 @@ fn an_edit_is_told_as_one_and_nothing_else_is() {
 }
 
 #[test]
+fn an_edit_over_an_upstream_is_answered_by_the_whole_message() {
+    const BEARER: [(&str, &str); 2] = [
+        ("Authorization", "Bearer near-token"),
+        ("Content-Type", "application/json"),
+    ];
+    let far = Sabir::start(&format!(
+        "{FAR}\n[[account]]\nname = \"alice\"\ntoken = \"alice-far-token\"\n"
+    ));
+    let own = NEAR.replace(
+        "token = \"near-token\"",
+        "token = \"near-token\"\nas = { far = { token = \"alice-far-token\" } }",
+    );
+    for upstream in ["slack", "discord", "matrix"] {
+        let near = Sabir::start(&format!("{own}{}", self::upstream(upstream, &far, false)));
+        let ask = |method, target: &str, body| near.ask(method, target, &BEARER, body).json();
+        let all = "/api/v10/channels/lobby/messages";
+        let sent = ask("POST", all, r#"{"content":"as it was"}"#);
+        let one = format!("{all}/{}", sent["id"].as_str().unwrap());
+        let mut edited = ask("PATCH", &one, r#"{"content":"as it is"}"#);
+        let moment = edited["edited_timestamp"].take();
+        assert!(
+            moment.as_str() > sent["timestamp"].as_str(),
+            "{upstream}: {moment} {sent}"
+        );
+        let mut wanted = sent.clone();
+        wanted["content"] = "as it is".into();
+        assert_eq!(edited, wanted, "{upstream}");
+        assert_eq!(ask("GET", all, "")[0]["content"], "as it is", "{upstream}");
+    }
+}
+
+#[test]
 fn who_counts_a_list_is_told_how_long_it_is() {
     let far = Sabir::start(FAR);
     let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));

@@ -6,7 +6,7 @@
 use super::{Asked, Gateway};
 use crate::auth::Principal;
 use crate::model::{ChannelRule, Command, Effect, Fault, Kind, LOCAL, Text};
-use crate::relay::{NativeKind, unknown_message};
+use crate::relay::{Native, NativeKind, unknown_message};
 use crate::route::Route;
 
 /// A command, once its channel is found.
@@ -45,7 +45,8 @@ impl Gateway {
             let dialect = &asked.envelope.dialect;
             (*channel, sure) = ids.channel(dialect, asked.profile.ids, channel).await?;
         }
-        let found = match self.by_message(asked, &mut command).await? {
+        let mut known = None;
+        let found = match self.by_message(asked, &mut command, &mut known).await? {
             Some(found) => found,
             None => self.by_channel(asked, &mut command)?,
         };
@@ -71,7 +72,7 @@ impl Gateway {
         if let Command::List(list) = &mut *command {
             self.between(asked, &route, &mut list.window).await?;
         }
-        self.sound(asked, &mut command)?;
+        self.sound(asked, &mut command, known.as_ref())?;
         Ok(Located {
             command,
             route,
@@ -110,11 +111,13 @@ impl Gateway {
         ))
     }
 
-    /// A command that carries a message's id goes where the message is, and names it as it is named there.
+    /// A command that carries a message's id goes where the message is, and names it as it is named there. `known`
+    /// becomes what is known of the message.
     async fn by_message(
         &self,
         asked: &Asked<'_>,
         command: &mut Command,
+        known: &mut Option<Native>,
     ) -> Result<Option<(Route, Text)>, Fault> {
         let named = channel_of(command).cloned().unwrap_or_default();
         let Some(id) = message_of(command).filter(|id| !id.is_empty()) else {
@@ -140,7 +143,10 @@ impl Gateway {
                 *id = asked_id;
                 Ok(None)
             }
-            found => found.map(Some),
+            found => {
+                *known = Some(native);
+                found.map(Some)
+            }
         }
     }
 
@@ -303,14 +309,24 @@ impl Gateway {
 
     /// Completes a message and checks it against the client's dialect. The upstream's own limits are checked by the
     /// relay, on the text as it will be sent.
-    fn sound(&self, asked: &Asked<'_>, command: &mut Command) -> Result<(), Fault> {
+    fn sound(
+        &self,
+        asked: &Asked<'_>,
+        command: &mut Command,
+        known: Option<&Native>,
+    ) -> Result<(), Fault> {
         match command {
             Command::Send(message) => {
                 asked.profile.check(message)?;
                 message.author = (*asked.principal.person).clone();
                 message.created_at.get_or_insert(asked.now);
             }
-            Command::Edit(message) => message.edited_at = Some(asked.now),
+            // As much of it as is known here, for upstreams that do not repeat it.
+            Command::Edit(message) => {
+                message.author = (*asked.principal.person).clone();
+                message.created_at = known.and_then(|native| native.created_at);
+                message.edited_at = Some(asked.now);
+            }
             _ => {}
         }
         Ok(())

@@ -287,7 +287,8 @@ impl Relay {
         };
         match &mut reply {
             Reply::OneMessage(one)
-                if matches!(command, Command::Send(_)) || upstream.is_own(&one.message) =>
+                if matches!(command, Command::Send(_) | Command::Edit(_))
+                    || upstream.is_own(&one.message) =>
             {
                 credit.take_off(&mut one.message);
             }
