@@ -190,6 +190,133 @@ fn slack_bounds_a_history_by_messages_and_by_moments() {
     }
 }
 
+/// Follows a list to its end: what `page` shows from a cursor on, and the cursor to go on from.
+fn walk(place: &str, page: impl Fn(&str) -> (Vec<String>, Option<String>)) -> Vec<Vec<String>> {
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let (shown, next) = page(&cursor);
+        if !shown.is_empty() {
+            pages.push(shown);
+        }
+        assert!(pages.len() <= MESSAGES, "through {place}: {pages:?}");
+        match next {
+            Some(next) => cursor = next,
+            None => return pages,
+        }
+    }
+}
+
+/// A parameter, if there is something to say.
+fn parameter(name: &str, value: &str) -> String {
+    match value {
+        "" => String::new(),
+        _ => form_urlencoded::Serializer::new(String::from("&"))
+            .append_pair(name, value)
+            .finish(),
+    }
+}
+
+#[test]
+fn slack_goes_on_to_the_end_of_a_history() {
+    let chain = Chain::start();
+    for place in PLACES {
+        let history = |query: &str, cursor: &str| {
+            let cursor = parameter("cursor", cursor);
+            let target = format!("/api/conversations.history?channel={place}&{query}{cursor}");
+            let whole = get(&chain.near, &target);
+            assert_eq!(whole["ok"], true, "{target}: {whole}");
+            let next = whole["response_metadata"]["next_cursor"].as_str().unwrap();
+            // Some libraries go by this, and some by the cursor.
+            if whole["has_more"] == true {
+                assert_ne!(next, "", "{target}: {whole}");
+            }
+            let next = (!next.is_empty()).then(|| next.to_owned());
+            (each(&whole["messages"], "text"), next)
+        };
+        let pages = walk(place, |cursor| history("limit=5", cursor));
+        let wanted = [
+            texts([11, 10, 9, 8, 7]),
+            texts([6, 5, 4, 3, 2]),
+            texts([1, 0]),
+        ];
+        assert_eq!(pages, wanted, "through {place}");
+
+        let target = format!("/api/conversations.history?channel={place}&limit=100");
+        let ids = each(&get(&chain.near, &target)["messages"], "ts");
+        let bounds = format!("limit=3&inclusive=1&latest={}&oldest={}", ids[2], ids[8]);
+        let pages = walk(place, |cursor| history(&bounds, cursor));
+        let wanted = [texts([9, 8, 7]), texts([6, 5, 4]), texts([3])];
+        assert_eq!(pages, wanted, "{bounds} through {place}");
+
+        let target = format!("/api/conversations.history?channel={place}&cursor=sabir:nothing");
+        let answer = get(&chain.near, &target);
+        assert_eq!(answer["error"], "invalid_cursor", "{answer}");
+    }
+}
+
+#[test]
+fn matrix_goes_on_to_the_end_of_a_room() {
+    let chain = Chain::start();
+    for place in PLACES {
+        let pages = walk(place, |from| {
+            let from = parameter("from", from);
+            let target = format!("/_matrix/client/v3/rooms/{place}/messages?dir=b&limit=5{from}");
+            let whole = get(&chain.near, &target);
+            let chunk = whole["chunk"].as_array().unwrap().iter();
+            let text = |event: &Value| event["content"]["body"].as_str().unwrap().to_owned();
+            (
+                chunk.map(text).collect(),
+                whole["end"].as_str().map(str::to_owned),
+            )
+        });
+        let wanted = [
+            texts([11, 10, 9, 8, 7]),
+            texts([6, 5, 4, 3, 2]),
+            texts([1, 0]),
+        ];
+        assert_eq!(pages, wanted, "through {place}");
+    }
+}
+
+#[test]
+fn glimesh_goes_on_from_every_message() {
+    let chain = Chain::start();
+    for place in PLACES {
+        let page = |size: &str, way: &str, cursor: &str| {
+            let mut arguments = size.to_owned();
+            if !cursor.is_empty() {
+                arguments.push_str(&format!(", {way}: \"{cursor}\""));
+            }
+            let query = format!(
+                "{{ channel(id: \"{place}\") {{ chatMessages({arguments}) {{ edges {{ cursor node {{ message }} }} }} }} }}"
+            );
+            let body = serde_json::json!({ "query": query }).to_string();
+            let answer = ask(&chain.near, "POST", "/api/graph", &body).json();
+            let edges = answer["data"]["channel"]["chatMessages"]["edges"].as_array();
+            let edges = edges.unwrap_or_else(|| panic!("{query} through {place}: {answer}"));
+            let text = |edge: &Value| edge["node"]["message"].as_str().unwrap().to_owned();
+            let edge = match way {
+                "before" => edges.first(),
+                _ => edges.last(),
+            };
+            let next = edge.map(|edge| edge["cursor"].as_str().unwrap().to_owned());
+            (edges.iter().map(text).collect(), next)
+        };
+        let back = walk(place, |cursor| page("last: 5", "before", cursor));
+        assert_eq!(
+            back,
+            [texts(7..12), texts(2..7), texts(0..2)],
+            "back through {place}"
+        );
+        let forth = walk(place, |cursor| page("first: 5", "after", cursor));
+        assert_eq!(
+            forth,
+            [texts(0..5), texts(5..10), texts(10..12)],
+            "forth through {place}"
+        );
+    }
+}
+
 #[test]
 fn a_message_that_is_gone_still_has_its_place() {
     let chain = Chain::start();
@@ -203,6 +330,10 @@ fn a_message_that_is_gone_still_has_its_place() {
             (format!("before={}", ids[3]), &before[4..6]),
             (format!("after={}", ids[3]), &before[1..3]),
         ] {
+            if place == "slack" && query.starts_with("after") {
+                // Slack does not count from there, and by its second alone the message is not found.
+                continue;
+            }
             let shown = get(&chain.near, &format!("{channel}?limit=2&{query}"));
             assert_eq!(each(&shown, "content"), wanted, "{query} through {place}");
         }

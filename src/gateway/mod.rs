@@ -30,6 +30,7 @@ use crate::relay::{Ask, Relay, Side};
 use crate::route::{Route, Routes};
 use guard::Guard;
 use locate::by_its_name;
+use naming::with_cursors;
 
 /// What one configuration decides, shared by all threads.
 pub struct Rules {
@@ -275,8 +276,10 @@ impl Gateway {
         let channel = ids.channel_id(dialect, kind, client_channel).await?;
         let mut reply = outcome?;
         rename(&mut reply, &channel);
-        if let Reply::Moderation(done) = &mut reply {
-            Box::pin(self.signed(asked, done)).await?;
+        match &mut reply {
+            Reply::Moderation(done) => Box::pin(self.signed(asked, done)).await?,
+            Reply::Messages(list) if route.upstream != LOCAL => with_cursors(list),
+            _ => {}
         }
         Ok(reply)
     }

@@ -3,10 +3,14 @@
 //!
 //! After this a command names people and channels as Sabir does, and messages as their upstream does. What nobody gave an id gets one here.
 
+use compact_str::format_compact;
+
 use super::{Asked, Gateway, rename};
 use crate::model::profile::IdKind;
-use crate::model::{Command, Fault, Kind, LOCAL, List, Message, Reply, Text, Time, Window, alias};
-use crate::relay::{Native, NativeKind, PROVISIONAL, Provisional};
+use crate::model::{
+    Command, Fault, Kind, LOCAL, List, Message, Messages, Reply, Text, Time, Window, alias,
+};
+use crate::relay::{BY_ID, Native, NativeKind, PROVISIONAL, Provisional};
 use crate::route::Route;
 
 /// How far back a message is looked for that was just sent.
@@ -68,6 +72,12 @@ impl Gateway {
         {
             return Ok(());
         }
+        if route.upstream != LOCAL {
+            self.continued(asked, route, "window.before", &mut window.before)
+                .await?;
+            self.continued(asked, route, "window.after", &mut window.after)
+                .await?;
+        }
         let from_oldest = window.from_oldest();
         let step = i64::from(window.inclusive != Some(true));
         if !window.before_id.is_empty() {
@@ -92,6 +102,24 @@ impl Gateway {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Puts the upstream's id in a cursor that names a message.
+    async fn continued(
+        &self,
+        asked: &Asked<'_>,
+        route: &Route,
+        field: &str,
+        cursor: &mut Text,
+    ) -> Result<(), Fault> {
+        let Some(id) = cursor.strip_prefix(BY_ID) else {
+            return Ok(());
+        };
+        let id = self.message_in(asked, route, id).await?.ok_or_else(|| {
+            Fault::client(Kind::Field, "it is not a cursor of this list").field(field)
+        })?;
+        *cursor = format_compact!("{BY_ID}{id}");
         Ok(())
     }
 
@@ -213,6 +241,29 @@ impl Called {
         {
             *person = self.by;
         }
+    }
+}
+
+/// Gives what an upstream lists without cursors of its own ones that name messages, so that a client can go on from
+/// every part of the list.
+pub(super) fn with_cursors(list: &mut Messages) {
+    for message in &mut list.messages {
+        if message.cursor.is_empty() && !message.id.is_empty() {
+            message.cursor = format_compact!("{BY_ID}{}", message.id);
+        }
+    }
+    let (window, messages) = (&mut list.window, &list.messages);
+    if window.start.is_empty()
+        && window.has_previous == Some(true)
+        && let Some(first) = messages.first()
+    {
+        window.start = first.cursor.clone();
+    }
+    if window.end.is_empty()
+        && window.has_next == Some(true)
+        && let Some(last) = messages.last()
+    {
+        window.end = last.cursor.clone();
     }
 }
 

@@ -249,13 +249,13 @@ impl Numbers {
         &self,
         upstream: &Text,
         channel: &Text,
-        id: &Text,
+        id: &str,
     ) -> Result<Option<Time>, Fault> {
         let native = Native {
             kind: NativeKind::Message,
             upstream: upstream.clone(),
             channel: channel.clone(),
-            id: id.clone(),
+            id: id.into(),
             created_at: None,
         };
         let known = self.store.known(&[native]).await.map_err(unavailable)?;

@@ -39,6 +39,7 @@ pub use journal::{Claimed, upstream_key};
 pub use local::{Bars, Local};
 pub use marks::Marks;
 pub use page::page;
+pub use window::BY_ID;
 
 pub use crate::store::{Native, NativeKind, PROVISIONAL, Provisional};
 

@@ -12,11 +12,13 @@ use super::overlay::LOOKED_THROUGH;
 use super::{Ask, Relay};
 use crate::dialect::Dialect;
 use crate::dialect::template::{Root, Source};
-use crate::model::profile::Precision;
 use crate::model::record::{Type, Typed as _};
 use crate::model::{
     Command, Fault, Kind, List, Messages, Operation, Outcome, Reply, Text, Time, Window,
 };
+
+/// What a cursor begins with that stands for a message, by its id: of a list whose upstream has no cursors.
+pub const BY_ID: &str = "sabir:";
 
 /// Pages that are asked for at most to fill one window.
 const PAGES: i64 = 5;
@@ -39,8 +41,6 @@ pub struct Askable {
     length: bool,
     since: bool,
     until: bool,
-    /// Microseconds by which a message may be newer than its time says.
-    coarse: i64,
     order: bool,
     author: bool,
     total: bool,
@@ -90,11 +90,6 @@ impl Askable {
             length: of_window("limit") || of_window("last"),
             since: of_window("since"),
             until: of_window("until"),
-            coarse: match dialect.profile.precision {
-                Precision::Micros => 0,
-                Precision::Millis => 1_000,
-                Precision::Seconds | Precision::None => 1_000_000,
-            },
             order: of_window("order"),
             author: says(&["author"]),
             total,
@@ -106,10 +101,14 @@ impl Askable {
     fn excerpt(&self, list: &List, ends: [Option<End>; 2]) -> Result<Excerpt, Fault> {
         let mut asked = list.clone();
         let window = &mut asked.window;
+        let from_oldest = window.from_oldest();
         for (cursor, field, known) in [
-            (&window.before, "window.before", self.before),
-            (&window.after, "window.after", self.after),
+            (&mut window.before, "window.before", self.before),
+            (&mut window.after, "window.after", self.after),
         ] {
+            if cursor.starts_with(BY_ID) {
+                cursor.clear();
+            }
             if !cursor.is_empty() && !known {
                 let why = "it is not a cursor of this list";
                 return Err(Fault::client(Kind::Field, why).field(field));
@@ -127,7 +126,8 @@ impl Askable {
             searched: false,
             skip: 0,
             length: length.and_then(|length| usize::try_from(length).ok()),
-            from_oldest: window.from_oldest(),
+            from_oldest,
+            onward: false,
             counts: window.wants_total == Some(true) && !self.total,
             since: window.since.filter(|_| !self.since),
             until: window.until.filter(|_| !self.until),
@@ -155,6 +155,7 @@ impl Askable {
             Begins::AtItsEnd if from_oldest => Some(1),
             _ => window.order,
         };
+        excerpt.onward = excerpt.asked.window.from_oldest();
         excerpt.searched = within && (unordered || begins == Begins::Anywhere);
         Ok(self.reaching(excerpt, within || unordered))
     }
@@ -177,23 +178,23 @@ impl Askable {
         };
         if known && (!begin.inclusive || self.inclusive) {
             *id = std::mem::take(&mut begin.id);
-            window.inclusive = inclusive;
+            window.inclusive = inclusive.filter(|_| begin.inclusive);
             *end = None;
             return Begins::Told;
         }
-        // What was created at the same moment is taken off again.
-        let narrowed = begin.at.filter(|_| match excerpt.from_oldest {
+        // What was created in the same second is taken off again.
+        let narrowed = begin.second.filter(|_| match excerpt.from_oldest {
             true => self.since,
             false => self.until,
         });
-        match (excerpt.from_oldest, narrowed) {
+        match (excerpt.from_oldest, narrowed.map(Time::from_seconds)) {
             (_, None) => Begins::Anywhere,
-            (true, at) => {
-                window.since = window.since.max(at);
+            (true, since) => {
+                window.since = window.since.max(since);
                 Begins::AtItsEnd
             }
-            (false, Some(at)) => {
-                let until = Time(at.0.saturating_add(self.coarse));
+            (false, Some(second)) => {
+                let until = second.plus_seconds(1);
                 window.until = Some(window.until.map_or(until, |told| told.min(until)));
                 Begins::Anywhere
             }
@@ -263,8 +264,9 @@ impl Relay {
         let askable = &self.shared.askable[self.shared.upstreams[ask.at].config.dialect];
         let window = &list.window;
         let ends = [
-            self.end(ask, list, &window.before_id).await?,
-            self.end(ask, list, &window.after_id).await?,
+            self.end(ask, list, &window.before, &window.before_id)
+                .await?,
+            self.end(ask, list, &window.after, &window.after_id).await?,
         ];
         let mut excerpt = askable.excerpt(list, ends)?;
         let mut asked = std::mem::take(&mut excerpt.asked);
@@ -289,25 +291,35 @@ impl Relay {
             }
         }
         let mut found = found.unwrap_or_default();
-        excerpt.cut(&mut found.messages, more)?;
-        excerpt.show(&mut found);
+        excerpt.show(&mut found, more)?;
         let (asked, window) = (&list.window, &mut found.window);
         window.limit = asked.limit.or(asked.first).or(asked.last).or(window.limit);
         window.offset = asked.offset;
         Ok(Reply::Messages(found))
     }
 
-    /// The message of an id, as an end of a list.
-    async fn end(&self, ask: &Ask<'_>, list: &List, id: &Text) -> Result<Option<End>, Fault> {
+    /// The message that a list begins or ends at; a cursor that names one is further on than what was asked for first.
+    async fn end(
+        &self,
+        ask: &Ask<'_>,
+        list: &List,
+        cursor: &str,
+        id: &str,
+    ) -> Result<Option<End>, Fault> {
+        let (id, inclusive) = match cursor.strip_prefix(BY_ID) {
+            Some(id) => (id, false),
+            None => (id, list.window.inclusive == Some(true)),
+        };
         if id.is_empty() {
             return Ok(None);
         }
         let upstream = &self.shared.upstreams[ask.at].config.name;
         let numbers = &self.shared.ids.numbers;
+        let created_at = numbers.moment(upstream, &list.channel, id).await?;
         Ok(Some(End {
-            id: id.clone(),
-            inclusive: list.window.inclusive == Some(true),
-            at: numbers.moment(upstream, &list.channel, id).await?,
+            id: id.into(),
+            inclusive,
+            second: created_at.map(Time::seconds),
         }))
     }
 }

@@ -19,8 +19,8 @@ pub struct Slice {
 /// `first` wins over `last`, and both over `limit`. With `first` and `last` a cursor is a place and nothing more, as
 /// in Absinthe: `first` with `before` starts *at* that row, `last` with `after` ends just after that one.
 pub fn slice(window: &Window, total: i64, max: i64) -> Result<Slice, StoreError> {
-    let after = cursor("after", &window.after)?.map(|row| row.saturating_add(1));
-    let before = cursor("before", &window.before)?;
+    let after = cursor("window.after", &window.after)?.map(|row| row.saturating_add(1));
+    let before = cursor("window.before", &window.before)?;
     if let Some(first) = window.first {
         let start = after.or(before).unwrap_or(0);
         return Ok(run(start, size(first, max), total));
@@ -293,7 +293,10 @@ mod tests {
             };
             assert!(matches!(
                 slice(&window, 10, 10),
-                Err(StoreError::Unusable { field: "after", .. })
+                Err(StoreError::Unusable {
+                    field: "window.after",
+                    ..
+                })
             ));
         }
         let far = Window {

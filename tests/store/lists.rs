@@ -201,7 +201,7 @@ pub async fn windows_show_what_they_ask_for(store: &dyn Store) {
     assert!(matches!(
         wrong,
         Err(StoreError::Unusable {
-            field: "before",
+            field: "window.before",
             ..
         })
     ));

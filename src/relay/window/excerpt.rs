@@ -2,7 +2,7 @@
 //!
 //! The upstream was asked before for enough of it, as far as it can be asked at all; here messages are only left out.
 
-use crate::model::{Fault, Kind, List, Message, Messages, Text, Time};
+use crate::model::{Fault, Kind, List, Message, Messages, Text, Time, Window};
 
 /// A list as the upstream is asked for it, and what is then still to be done.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Excerpt {
     pub skip: usize,
     pub length: Option<usize>,
     pub from_oldest: bool,
+    /// The answer goes on to what is newer than it.
+    pub onward: bool,
     /// The list's length is asked for, and what is found is counted here.
     pub counts: bool,
     pub since: Option<Time>,
@@ -31,8 +33,16 @@ pub(super) struct Excerpt {
 pub(super) struct End {
     pub id: Text,
     pub inclusive: bool,
-    /// When it was created, as far as that is known.
-    pub at: Option<Time>,
+    /// When it was created, as far as that is known. Not every service orders finer than this.
+    pub second: Option<i64>,
+}
+
+/// What of an answer is not shown.
+struct Left {
+    newer: bool,
+    older: bool,
+    /// What is older than the window's end is no part of it at all.
+    all_older: bool,
 }
 
 impl End {
@@ -40,13 +50,16 @@ impl End {
         messages.iter().position(|message| message.id == self.id)
     }
 
-    /// Is a message older than this one, which may be gone?
+    /// Is a message surely older than this one, which may be gone?
     fn follows(&self, message: &Message) -> bool {
-        self.at.is_some() && message.created_at.is_some() && message.created_at < self.at
+        let (of, at) = (message.created_at.map(Time::seconds), self.second);
+        of.is_some() && at.is_some() && of < at
     }
 
+    /// Is a message surely newer?
     fn precedes(&self, message: &Message) -> bool {
-        self.at.is_some() && message.created_at > self.at
+        let (of, at) = (message.created_at.map(Time::seconds), self.second);
+        of.is_some() && at.is_some() && of > at
     }
 
     /// Does a list reach back to it?
@@ -103,26 +116,27 @@ impl Excerpt {
         }
     }
 
-    /// Leaves what is between the window's ends.
+    /// Leaves the part of the answer that was asked for; `more`: the upstream has more where the answer ends.
     ///
     /// # Errors
-    /// `not_found.message`: where the window begins is further back than was looked, and there is `more`.
-    pub fn cut(&self, messages: &mut Vec<Message>, more: bool) -> Result<(), Fault> {
+    /// `not_found.message`: where the window begins is further back than was looked.
+    pub fn show(&self, list: &mut Messages, more: bool) -> Result<(), Fault> {
+        let messages = &mut list.messages;
         if let Some(begin) = self.beginning().filter(|_| self.searched && more)
             && !begin.reached(messages)
         {
             let why = "that message is further back than can be looked";
             return Err(Fault::client(Kind::Message, why).value(begin.id.clone()));
         }
-        let (start, stop) = (self.start(messages), self.stop(messages));
+        let (stop, start) = (self.stop(messages), self.start(messages));
+        let oldest = messages.first().and_then(|message| message.created_at);
+        let mut left = Left {
+            newer: stop < messages.len(),
+            older: false,
+            all_older: start > 0 || (oldest.is_some() && oldest < self.since),
+        };
         messages.truncate(stop);
         messages.drain(..start.min(stop));
-        Ok(())
-    }
-
-    /// The part of the answer that was asked for.
-    pub fn show(&self, list: &mut Messages) {
-        let messages = &mut list.messages;
         messages.retain(|message| self.wanted(message));
         let (skip, found) = (self.skip.min(messages.len()), messages.len());
         let length = self.length.unwrap_or(found).min(found - skip);
@@ -132,6 +146,8 @@ impl Excerpt {
         };
         messages.truncate(start + length);
         messages.drain(..start);
+        left.older = start > 0;
+        left.newer |= start + length < found;
         let window = &mut list.window;
         if self.counts {
             window.total = i64::try_from(found).ok();
@@ -139,11 +155,24 @@ impl Excerpt {
         if window.count.is_some() {
             window.count = i64::try_from(length).ok();
         }
-        if start > 0 {
-            window.has_previous = Some(true);
+        self.tell(window, &left, more);
+        Ok(())
+    }
+
+    /// Says what there is before and after the part that is shown. A cursor of the upstream's stands at the end of what
+    /// it showed, not of what is left.
+    fn tell(&self, window: &mut Window, left: &Left, more: bool) {
+        if left.older || left.all_older {
+            window.has_previous = Some(left.older);
+            window.start = Text::default();
+        } else if !self.onward {
+            window.has_previous = Some(more);
         }
-        if start + length < found {
+        if left.newer {
             window.has_next = Some(true);
+            window.end = Text::default();
+        } else if self.onward {
+            window.has_next = Some(more);
         }
     }
 
