@@ -738,6 +738,63 @@ fn an_edit_over_an_upstream_is_answered_by_the_whole_message() {
 }
 
 #[test]
+fn who_sent_a_message_may_change_it_where_one_credential_speaks_for_all() {
+    let people = format!("{NEAR}\n[[account]]\nname = \"bob\"\ntoken = \"bob-token\"\n");
+    for upstream in ["slack", "discord", "matrix"] {
+        let far = Sabir::start(FAR);
+        let config = self::upstream(upstream, &far, true);
+        let mut near = Sabir::start(&format!("{people}{config}"));
+        let ask = |near: &Sabir, token: &str, method: &str, one: &str, body: &str| {
+            let bearer = format!("Bearer {token}");
+            let headers = [
+                ("Authorization", &*bearer),
+                ("Content-Type", "application/json"),
+            ];
+            near.ask(
+                method,
+                &format!("/api/v10/channels/lobby/messages{one}"),
+                &headers,
+                body,
+            )
+        };
+        let send = |near: &Sabir, text: &str| {
+            let body = format!(r#"{{"content":"{text}"}}"#);
+            let sent = ask(near, "bob-token", "POST", "", &body).json();
+            format!("/{}", sent["id"].as_str().unwrap())
+        };
+        let (first, second) = (send(&near, "first"), send(&near, "second"));
+        near.restart();
+        let change = r#"{"content":"changed"}"#;
+        for (method, body) in [("PATCH", change), ("DELETE", "")] {
+            let answer = ask(&near, "near-token", method, &first, body);
+            assert_eq!(answer.status, 403, "{upstream}: {}", answer.body);
+        }
+        let edited = ask(&near, "bob-token", "PATCH", &first, change);
+        assert_eq!(
+            edited.json()["content"],
+            "changed",
+            "{upstream}: {}",
+            edited.body
+        );
+        let gone = ask(&near, "bob-token", "DELETE", &second, "");
+        assert_eq!(gone.status, 204, "{upstream}: {}", gone.body);
+        let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+        bridge.send("den", "the bridge's own").unwrap();
+        let there: Vec<_> = bridge
+            .list("den")
+            .into_iter()
+            .map(|seen| seen.text)
+            .collect();
+        assert_eq!(there, ["bob: changed", "the bridge's own"], "{upstream}");
+        // What was not sent through Sabir is nobody's here.
+        let list = ask(&near, "bob-token", "GET", "", "").json();
+        let other = format!("/{}", list[0]["id"].as_str().unwrap());
+        let answer = ask(&near, "bob-token", "DELETE", &other, "");
+        assert_eq!(answer.status, 403, "{upstream}: {}", answer.body);
+    }
+}
+
+#[test]
 fn who_counts_a_list_is_told_how_long_it_is() {
     let far = Sabir::start(FAR);
     let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));

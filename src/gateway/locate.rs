@@ -57,7 +57,8 @@ impl Gateway {
         if !sure && !matches!(*command, Command::Send(_)) {
             self.begun(&route).await?;
         }
-        self.allowed(asked, &command, &route, &client_channel)
+        let known = known.as_ref();
+        self.allowed(asked, &command, &route, &client_channel, known)
             .await?;
         self.paced(asked, &command, &route, &client_channel)?;
         if let Some(channel) = channel_of(&mut command) {
@@ -72,7 +73,7 @@ impl Gateway {
         if let Command::List(list) = &mut *command {
             self.between(asked, &route, &mut list.window).await?;
         }
-        self.sound(asked, &mut command, known.as_ref())?;
+        self.sound(asked, &mut command, known)?;
         Ok(Located {
             command,
             route,
@@ -211,6 +212,7 @@ impl Gateway {
         command: &Command,
         route: &Route,
         channel: &Text,
+        known: Option<&Native>,
     ) -> Result<(), Fault> {
         let principal = asked.principal;
         if !channel.is_empty() && !self.is_open(principal, &route.upstream, &route.channel, channel)
@@ -242,10 +244,11 @@ impl Gateway {
             (_, Command::Moderate(_)) => moderates,
             (_, Command::Delete(delete)) => {
                 moderates
-                    || (principal.may.send && self.is_author(asked, route, &delete.id).await?)
+                    || (principal.may.send
+                        && self.is_author(asked, route, &delete.id, known).await?)
             }
             (_, Command::Edit(message)) => {
-                principal.may.send && self.is_author(asked, route, &message.id).await?
+                principal.may.send && self.is_author(asked, route, &message.id, known).await?
             }
             (Effect::Write, _) => principal.may.send,
             _ => principal.may.read,
@@ -290,21 +293,27 @@ impl Gateway {
         local.unbarred(&route.channel, &principal.person, asked.now)
     }
 
-    /// Did the caller write the message? Elsewhere than in `local` that is only known of a caller who speaks there with
-    /// a credential of its own, and then the upstream itself says no.
-    async fn is_author(&self, asked: &Asked<'_>, route: &Route, id: &str) -> Result<bool, Fault> {
-        let shared = &self.relay.shared;
+    /// Did the caller write the message? Elsewhere than in `local` that is known of what was sent through Sabir. A caller
+    /// who speaks there with a credential of its own is told by the upstream itself.
+    async fn is_author(
+        &self,
+        asked: &Asked<'_>,
+        route: &Route,
+        id: &str,
+        known: Option<&Native>,
+    ) -> Result<bool, Fault> {
+        let (shared, person) = (&self.relay.shared, &asked.principal.person.id);
         if let Some(at) = shared.find(&route.upstream) {
-            return Ok(self
-                .own_credential(at, &route.upstream, asked.principal)
-                .is_some());
+            let own = self.own_credential(at, &route.upstream, asked.principal);
+            let sent = |native: &Native| !person.is_empty() && native.sender == *person;
+            return Ok(own.is_some() || known.is_some_and(sent));
         }
         let author = shared
             .local
             .author_of(id)
             .await?
             .ok_or_else(|| unknown_message(id))?;
-        Ok(author == asked.principal.person.id)
+        Ok(author == *person)
     }
 
     /// Completes a message and checks it against the client's dialect. The upstream's own limits are checked by the

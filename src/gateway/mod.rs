@@ -270,7 +270,10 @@ impl Gateway {
         self.identified(asked, route, sent, &mut reply).await?;
         let ids = &self.relay.shared.ids;
         let mut outcome = Ok(reply);
-        let side = self.side(asked.profile, &route.upstream, route.native_ids);
+        let mut side = self.side(asked.profile, &route.upstream, route.native_ids);
+        if sent {
+            side.sender = &asked.principal.person.id;
+        }
         ids.outward(&side, &mut outcome).await?;
         let (dialect, kind) = (&asked.envelope.dialect, asked.profile.ids);
         let channel = ids.channel_id(dialect, kind, client_channel).await?;
@@ -335,6 +338,7 @@ impl Gateway {
             upstream,
             marked_by: self.relay.shared.marked_by(upstream),
             native,
+            sender: "",
         }
     }
 

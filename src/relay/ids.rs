@@ -56,6 +56,8 @@ pub struct Side<'a> {
     pub marked_by: &'a str,
     /// The route lets the upstream's own ids through.
     pub native: bool,
+    /// Who has just sent the message that is told, by the person's id; empty where none was sent.
+    pub sender: &'a str,
 }
 
 impl Side<'_> {
@@ -141,6 +143,14 @@ impl Ids {
         if natives.is_empty() {
             return Ok(());
         }
+        if let Reply::OneMessage(one) = reply {
+            let sent = |native: &&mut Native| {
+                native.kind == NativeKind::Message && native.id == one.message.id
+            };
+            for native in natives.iter_mut().filter(sent) {
+                native.sender = side.sender.into();
+            }
+        }
         let numbers = self.numbers.of(&natives).await?;
         let mut numbers = numbers.into_iter();
         visit(reply, &mut |_, _, id, _| {
@@ -166,10 +176,8 @@ impl Ids {
         }
         let native = Native {
             kind: NativeKind::Channel,
-            upstream: Text::default(),
-            channel: Text::default(),
             id: name.clone(),
-            created_at: None,
+            ..Native::default()
         };
         let numbers = self.numbers.of(std::slice::from_ref(&native)).await?;
         Ok(numbers.first().map_or_else(
@@ -222,6 +230,7 @@ impl Numbers {
             channel: channel.clone(),
             id: id.clone(),
             created_at,
+            ..Native::default()
         };
         let shown: Vec<Native> = messages
             .iter()
@@ -256,7 +265,7 @@ impl Numbers {
             upstream: upstream.clone(),
             channel: channel.clone(),
             id: id.into(),
-            created_at: None,
+            ..Native::default()
         };
         let known = self.store.known(&[native]).await.map_err(unavailable)?;
         let Some(number) = known.into_iter().flatten().next() else {
@@ -301,7 +310,12 @@ impl Numbers {
         if remembered.len() + minted.len() > REMEMBERED {
             remembered.clear();
         }
-        remembered.extend(natives.iter().cloned().zip(minted.iter().copied()));
+        // Without its sender, who is told once and kept in the store.
+        let things = natives.iter().map(|native| Native {
+            sender: Text::default(),
+            ..native.clone()
+        });
+        remembered.extend(things.zip(minted.iter().copied()));
         Ok(minted)
     }
 }
@@ -324,6 +338,7 @@ fn native(
         channel,
         id: id.clone(),
         created_at,
+        ..Native::default()
     }
 }
 

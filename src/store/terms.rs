@@ -75,7 +75,7 @@ pub struct Barred {
 }
 
 /// A thing by the id that its own service gave it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Native {
     pub kind: NativeKind,
     pub upstream: Text,
@@ -84,6 +84,9 @@ pub struct Native {
     pub id: Text,
     /// Kept from the first mint on, because aliases are made of it; never part of what the thing is known by.
     pub created_at: Option<Time>,
+    /// Of a message, who sent it through Sabir, by the person's id; empty where nobody is known to have. The first one
+    /// that is told stays, and it is not a part of what the thing is known by either.
+    pub sender: Text,
 }
 
 /// What aliases of a thing are written from: its number, and the moment that it was first seen with. A service may tell
@@ -108,8 +111,9 @@ pub struct Provisional {
     pub sent_at: Time,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NativeKind {
+    #[default]
     Message,
     Channel,
     Person,

@@ -33,6 +33,7 @@ pub async fn hold(mut fresh: impl FnMut() -> Box<dyn Store>) {
     moderation::deeds_are_logged_and_bar(&*fresh()).await;
     moderation::freeing_takes_back_what_has_no_end(&*fresh()).await;
     ids::numbers_are_for_ever(&*fresh()).await;
+    ids::who_sent_a_message_first_has_sent_it(&*fresh()).await;
     ids::aliases_resolve(&*fresh()).await;
     ids::a_provisional_id_is_bound(&*fresh()).await;
     ids::messages_without_ids_are_remembered_until_they_are_bound(&*fresh()).await;
@@ -103,6 +104,7 @@ pub fn native(id: &str, created_at: Option<Time>) -> Native {
         channel,
         id: id.into(),
         created_at,
+        ..Native::default()
     }
 }
 

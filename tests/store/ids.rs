@@ -36,6 +36,29 @@ pub async fn numbers_are_for_ever(store: &dyn Store) {
     }
 }
 
+pub async fn who_sent_a_message_first_has_sent_it(store: &dyn Store) {
+    let sent = |id: &str, sender: &str| Native {
+        sender: sender.into(),
+        ..native(id, None)
+    };
+    let sender = async |number| store.native(number).await.unwrap().unwrap().sender;
+    let mint = async |native| store.mint(vec![native]).await.unwrap()[0].number;
+    let shown = mint(sent("a", "")).await;
+    assert_eq!(sender(shown).await, "");
+    for (by, known) in [("x", "x"), ("", "x"), ("y", "x")] {
+        assert_eq!(mint(sent("a", by)).await, shown);
+        assert_eq!(sender(shown).await, known);
+    }
+    // A send without an id, and then one that a list had shown before.
+    let (unnamed, named) = (mint(sent("sabir~1", "y")).await, mint(sent("b", "")).await);
+    assert!(store.bind(unnamed, sent("b", "")).await.unwrap());
+    let unseen = mint(sent("sabir~2", "z")).await;
+    assert!(store.bind(unseen, sent("c", "")).await.unwrap());
+    for (number, known) in [(unnamed, "y"), (named, "y"), (unseen, "z")] {
+        assert_eq!(sender(number).await, known);
+    }
+}
+
 pub async fn aliases_resolve(store: &dyn Store) {
     let thing = native("a", Some(at(0)));
     let number = store.mint(vec![thing.clone()]).await.unwrap()[0].number;

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../../migrations/sqlite/0001_start.sql"),
     include_str!("../../../migrations/sqlite/0002_moderation.sql"),
     include_str!("../../../migrations/sqlite/0003_provisional.sql"),
+    include_str!("../../../migrations/sqlite/0004_sender.sql"),
 ];
 
 /// Takes the lock that keeps a second Sabir away from the same file. It is let go when the file is dropped.

@@ -15,7 +15,7 @@ use crate::store::{Minted, Native, NativeKind, StoreError};
 /// Steps that are tried away from a number whose aliases are taken, each twice as long as the one before.
 const STEPS: u32 = 24;
 
-const COLUMNS: &str = "number, kind, upstream, channel, id, created_at, same_as";
+const COLUMNS: &str = "number, kind, upstream, channel, id, created_at, same_as, sender";
 
 pub fn mint(db: &Connection, natives: &[Native]) -> Result<Vec<Minted>, StoreError> {
     natives.iter().map(|native| mint_one(db, native)).collect()
@@ -23,18 +23,30 @@ pub fn mint(db: &Connection, natives: &[Native]) -> Result<Vec<Minted>, StoreErr
 
 fn mint_one(db: &Connection, native: &Native) -> Result<Minted, StoreError> {
     if let Some(minted) = minted(db, native)? {
+        sent_by(db, minted.number, &native.sender)?;
         return Ok(minted);
     }
     let number = free_number(db, native.created_at)?;
-    let sql = "INSERT INTO native (number, kind, upstream, channel, id, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let sql = "INSERT INTO native (number, kind, upstream, channel, id, created_at, sender) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let created_at = native.created_at.map(|time| time.0);
     let key = key(native);
+    let sender = native.sender.as_str();
     db.prepare_cached(sql)?
-        .execute((number, key.0, key.1, key.2, key.3, created_at))?;
+        .execute((number, key.0, key.1, key.2, key.3, created_at, sender))?;
     Ok(Minted {
         number: number as u64,
         created_at: native.created_at,
     })
+}
+
+/// Adds who sent a message, where nobody is known to have.
+fn sent_by(db: &Connection, number: u64, sender: &str) -> Result<(), StoreError> {
+    if !sender.is_empty() {
+        let sql = "UPDATE native SET sender = ?2 WHERE number = ?1 AND sender = ''";
+        db.prepare_cached(sql)?.execute((number as i64, sender))?;
+    }
+    Ok(())
 }
 
 pub fn known(db: &Connection, natives: &[Native]) -> Result<Vec<Option<u64>>, StoreError> {
@@ -186,6 +198,7 @@ pub fn bind(db: &Connection, number: u64, native: &Native) -> Result<bool, Store
         Some(other) => {
             let sql = "UPDATE native SET same_as = ?2 WHERE number = ?1 OR same_as = ?1";
             db.prepare_cached(sql)?.execute((number, other as i64))?;
+            sent_by(db, other, &found.native.sender)?;
         }
         // The moment stays as it was: what was given out was written with it.
         None => {
@@ -205,6 +218,7 @@ fn read(row: &Row<'_>) -> Result<(Native, Option<i64>), StoreError> {
         channel: text(row, 3)?,
         id: text(row, 4)?,
         created_at: row.get::<_, Option<i64>>(5)?.map(Time),
+        sender: text(row, 7)?,
     };
     Ok((native, row.get(6)?))
 }
@@ -217,6 +231,7 @@ fn key(native: &Native) -> (i64, &str, &str, &str) {
         channel,
         id,
         created_at: _,
+        sender: _,
     } = native;
     (number(*kind), upstream, channel, id)
 }
@@ -259,6 +274,7 @@ mod tests {
             channel: "6".into(),
             id,
             created_at,
+            ..Native::default()
         }
     }
 
