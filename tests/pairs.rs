@@ -490,6 +490,51 @@ fn who_took_a_message_away_is_told_whatever_the_upstream_tells() {
 }
 
 #[test]
+fn what_is_taken_away_is_told_by_the_clients_own_id() {
+    const HEADERS: [(&str, &str); 2] = [
+        ("Authorization", "Bearer near-token"),
+        ("Content-Type", "application/json"),
+    ];
+    let far = Sabir::start(FAR);
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    // The ids of one side are not by chance those of the other.
+    bridge.send("elsewhere", "a number of its own").unwrap();
+    let may = NEAR.replace(
+        "[[application]]",
+        "may = [\"read\", \"send\", \"moderate\"]\n[[application]]",
+    );
+    for upstream in ["local", "glimesh", "slack", "discord", "matrix"] {
+        let near = match upstream {
+            "local" => Sabir::start(&may),
+            upstream => Sabir::start(&format!("{may}{}", self::upstream(upstream, &far, false))),
+        };
+        let ask = |method, target: &str, body: &str| {
+            let answer = near.ask(method, target, &HEADERS, body);
+            assert_eq!(answer.status, 200, "{upstream}: {target}: {}", answer.body);
+            answer.json()
+        };
+        let send = |key: &str| {
+            let target = format!("/_matrix/client/v3/rooms/lobby/send/m.room.message/{key}");
+            ask("PUT", &target, r#"{"msgtype":"m.text","body":"hello"}"#)["event_id"].clone()
+        };
+        send("k1");
+        let id = send("k2");
+        let target = format!(
+            "/_matrix/client/v3/rooms/lobby/redact/{}/k3",
+            id.as_str().unwrap()
+        );
+        assert_eq!(ask("PUT", &target, "{}")["event_id"], id, "{upstream}");
+
+        let list = ask("GET", "/api/conversations.history?channel=lobby", "");
+        let (ts, channel) = (&list["messages"][0]["ts"], "lobby");
+        let body = serde_json::json!({ "channel": channel, "ts": ts }).to_string();
+        let told = ask("POST", "/api/chat.delete", &body);
+        assert_eq!(told["ok"], true, "{upstream}: {told}");
+        assert_eq!(&told["ts"], ts, "{upstream}: {told}");
+    }
+}
+
+#[test]
 fn glimesh_reads_channels_of_every_upstream_that_shows_them() {
     let far = Sabir::start(FAR);
     let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
