@@ -840,6 +840,35 @@ fn who_sent_a_message_may_change_it_where_one_credential_speaks_for_all() {
 }
 
 #[test]
+fn an_edited_text_is_held_to_the_limits_of_a_sent_one() {
+    const BEARER: [(&str, &str); 2] = [
+        ("Authorization", "Bearer near-token"),
+        ("Content-Type", "application/json"),
+    ];
+    let far = Sabir::start(FAR);
+    let route = "[[route]]\nfrom = \"*:home\"\nto = \"local:home\"\n";
+    let config = upstream("discord", &far, true);
+    let near = Sabir::start(&format!("{NEAR}{config}{route}"));
+    // The upstream has room for 2000 characters and needs some for the credit.
+    for (channel, most) in [("home", 2000), ("lobby", 2000 - "alice: ".len())] {
+        let all = format!("/api/v10/channels/{channel}/messages");
+        let sent = near.ask("POST", &all, &BEARER, r#"{"content":"a"}"#).json();
+        let one = format!("{all}/{}", sent["id"].as_str().unwrap());
+        for (length, status) in [(most, 200), (most + 1, 400)] {
+            let body = format!(r#"{{"content":"{}"}}"#, "x".repeat(length));
+            let answer = near.ask("PATCH", &one, &BEARER, &body);
+            assert_eq!(answer.status, status, "{channel}: {}", answer.body);
+        }
+        let list = near.ask("GET", &all, &BEARER, "").json();
+        assert_eq!(
+            list[0]["content"].as_str().unwrap().len(),
+            most,
+            "{channel}"
+        );
+    }
+}
+
+#[test]
 fn who_counts_a_list_is_told_how_long_it_is() {
     let far = Sabir::start(FAR);
     let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));

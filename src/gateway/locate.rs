@@ -332,6 +332,7 @@ impl Gateway {
             }
             // As much of it as is known here, for upstreams that do not repeat it.
             Command::Edit(message) => {
+                asked.profile.check(message)?;
                 message.author = (*asked.principal.person).clone();
                 message.created_at = known.and_then(|native| native.created_at);
                 message.edited_at = Some(asked.now);

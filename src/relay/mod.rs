@@ -267,7 +267,7 @@ impl Relay {
     fn fits(&self, upstream: &Upstream, command: &Command) -> Result<(), Fault> {
         let profile = &self.dialect(upstream).profile;
         match command {
-            Command::Send(message) => profile.check(message),
+            Command::Send(message) | Command::Edit(message) => profile.check(message),
             Command::SendMany(many) => many
                 .sends
                 .iter()
