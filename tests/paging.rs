@@ -190,6 +190,68 @@ fn slack_bounds_a_history_by_messages_and_by_moments() {
     }
 }
 
+#[test]
+fn what_is_too_far_back_is_refused_and_no_end() {
+    let chain = Chain::start();
+    let said: Vec<String> = (MESSAGES..160)
+        .map(|number| format!("t{number:03}"))
+        .collect();
+    for (number, text) in said.iter().enumerate() {
+        if number % 50 == 0 {
+            // Rooms is asked by seconds.
+            std::thread::sleep(std::time::Duration::from_millis(1_100));
+        }
+        let body = format!(r#"{{"room":"den","text":"{text}"}}"#);
+        ask(&chain._far, "POST", "/chat-messages", &body);
+    }
+    // Chats has nothing but pages, and of these only so many are looked through.
+    for (place, reaches) in [("chats", false), ("discord", true), ("rooms", true)] {
+        let first = ask(
+            &chain.near,
+            "GET",
+            &format!("/chat-messages?room={place}&%24limit=2&%24sort%5BcreatedAt%5D=1"),
+            "",
+        );
+        let mut pages = 0;
+        let mut shown = Vec::new();
+        let mut cursor = String::new();
+        let ended = loop {
+            let cursor_said = parameter("cursor", &cursor);
+            let target =
+                format!("/api/conversations.history?channel={place}&limit=30{cursor_said}");
+            let whole = get(&chain.near, &target);
+            if whole["ok"] != true {
+                break false;
+            }
+            shown.extend(each(&whole["messages"], "text"));
+            pages += 1;
+            assert!(pages < 10, "through {place}");
+            match whole["response_metadata"]["next_cursor"].as_str() {
+                Some(next) if !next.is_empty() => cursor = next.to_owned(),
+                _ => break true,
+            }
+        };
+        assert_eq!(ended, reaches, "through {place}: {shown:?}");
+        assert_eq!(
+            first.status == 200,
+            reaches,
+            "through {place}: {}",
+            first.body
+        );
+        if reaches {
+            assert_eq!(
+                each(&first.json(), "text"),
+                texts([0, 1]),
+                "through {place}"
+            );
+        }
+        let mut wanted = [texts(0..MESSAGES), said.clone()].concat();
+        wanted.reverse();
+        let seen = if reaches { wanted.len() } else { 100 };
+        assert_eq!(shown, wanted[..seen], "through {place}");
+    }
+}
+
 /// Follows a list to its end: what `page` shows from a cursor on, and the cursor to go on from.
 fn walk(place: &str, page: impl Fn(&str) -> (Vec<String>, Option<String>)) -> Vec<Vec<String>> {
     let (mut pages, mut cursor) = (Vec::new(), String::new());

@@ -143,7 +143,7 @@ impl Askable {
         let (from_oldest, within) = (excerpt.from_oldest, excerpt.beginning().is_some());
         let window = &mut excerpt.asked.window;
         let first = from_oldest && begins == Begins::AtItsEnd && !self.order;
-        if !self.ends {
+        if !self.ends || begins == Begins::Anywhere {
             (window.first, window.last, window.limit) = (None, None, length);
         } else if first {
             (window.first, window.limit) = (length, None);
@@ -253,8 +253,17 @@ impl Askable {
             window.page = Some(window.page.unwrap_or(1) + 1);
             return true;
         }
-        window.before = page.window.start.clone();
-        self.before && !window.before.is_empty()
+        if self.before && !page.window.start.is_empty() {
+            window.before = page.window.start.clone();
+            return true;
+        }
+        match page.messages.first() {
+            Some(oldest) if self.before_id => {
+                (window.before_id, window.inclusive) = (oldest.id.clone(), None);
+                true
+            }
+            _ => false,
+        }
     }
 }
 
@@ -279,7 +288,7 @@ impl Relay {
                 reply => return Ok(reply),
             };
             more = askable.more(&asked.window, &page);
-            let goes_on = more && askable.turn_back(&mut asked.window, &page);
+            let goes_on = more && !excerpt.onward && askable.turn_back(&mut asked.window, &page);
             if let Some(newer) = found {
                 page.messages.extend(newer.messages);
                 page.window.end = newer.window.end;

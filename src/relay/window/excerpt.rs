@@ -77,6 +77,18 @@ impl Excerpt {
         }
     }
 
+    /// Do these messages go back to where the window begins?
+    fn reaches_back(&self, messages: &[Message]) -> bool {
+        match self.beginning() {
+            Some(begin) if self.searched => begin.reached(messages),
+            _ if !self.from_oldest => true,
+            _ => self.since.is_some_and(|since| {
+                let mut moments = messages.iter().filter_map(|message| message.created_at);
+                moments.any(|at| at < since)
+            }),
+        }
+    }
+
     /// Is all of the window in these messages?
     pub fn filled(&self, messages: &[Message]) -> bool {
         let reached = self.beginning().is_none_or(|begin| begin.reached(messages));
@@ -119,14 +131,12 @@ impl Excerpt {
     /// Leaves the part of the answer that was asked for; `more`: the upstream has more where the answer ends.
     ///
     /// # Errors
-    /// `not_found.message`: where the window begins is further back than was looked.
+    /// `unsupported`: the window is further back than was looked.
     pub fn show(&self, list: &mut Messages, more: bool) -> Result<(), Fault> {
         let messages = &mut list.messages;
-        if let Some(begin) = self.beginning().filter(|_| self.searched && more)
-            && !begin.reached(messages)
-        {
-            let why = "that message is further back than can be looked";
-            return Err(Fault::client(Kind::Message, why).value(begin.id.clone()));
+        let unseen = more && !self.onward;
+        if unseen && !self.reaches_back(messages) {
+            return Err(too_far());
         }
         let (stop, start) = (self.stop(messages), self.start(messages));
         let oldest = messages.first().and_then(|message| message.created_at);
@@ -146,6 +156,11 @@ impl Excerpt {
         };
         messages.truncate(start + length);
         messages.drain(..start);
+        // What was looked for may still come.
+        let looked = (self.searched || self.sifts()) && self.length != Some(0);
+        if unseen && looked && messages.is_empty() && !left.all_older {
+            return Err(too_far());
+        }
         left.older = start > 0;
         left.newer |= start + length < found;
         let window = &mut list.window;
@@ -190,4 +205,9 @@ impl Excerpt {
                 .is_none_or(|until| at.is_none_or(|at| at <= until))
             && (self.author.is_empty() || self.author == by.id || self.author == by.name)
     }
+}
+
+fn too_far() -> Fault {
+    let why = "that is further back than this upstream can be asked for";
+    Fault::client(Kind::Unsupported, why)
 }
