@@ -953,6 +953,39 @@ fn who_has_seen_a_message_is_kept_beside_an_upstream_that_has_no_such_mark() {
 }
 
 #[test]
+fn a_moment_that_is_read_in_milliseconds_has_all_of_its_millisecond() {
+    let sabir = Sabir::start(NEAR);
+    let alice = Client::new(&sabir, "rooms", ("", ""), ("alice", "near-password"));
+    for text in ["one", "two", "three"] {
+        alice.send("lobby", text).unwrap();
+    }
+    let bearer = [("Authorization", &*alice.bearer())];
+    let all = alice.rooms_list("lobby").json();
+    let moment = |at: usize| all[at]["createdAt"].as_i64().unwrap();
+    for at in 0..3 {
+        for (bound, within) in [
+            ("lte", [true, true, false]),
+            ("lt", [true, false, false]),
+            ("gte", [false, true, true]),
+            ("gt", [false, false, true]),
+        ] {
+            let target = format!(
+                "/chat-messages?room=lobby&createdAt%5B%24{bound}%5D={}",
+                moment(at)
+            );
+            let shown = sabir.ask("GET", &target, &bearer, "").json();
+            let shown = shown.as_array().unwrap();
+            let wanted = (0..3).filter(|other| {
+                within[usize::from(moment(*other) >= moment(at))
+                    + usize::from(moment(*other) > moment(at))]
+            });
+            let wanted: Vec<_> = wanted.map(|other| &all[other]).collect();
+            assert_eq!(shown.iter().collect::<Vec<_>>(), wanted, "{bound} {at}");
+        }
+    }
+}
+
+#[test]
 fn a_cursor_of_no_list_is_refused() {
     let far = Sabir::start(FAR);
     let near = near("rooms", &far, false);

@@ -256,12 +256,15 @@ async fn a_store_that_was_reopened_has_its_locks() {
         let locks = std::fs::read_to_string("/proc/locks").unwrap();
         let process = format!(" {} ", std::process::id());
         let ours = |line: &&str| line.contains(&process) && line.contains(&file);
-        locks.lines().filter(ours).count()
+        locks.lines().filter(ours).count() == 1
     };
+    // The list is read in pieces, and what others lock and unlock meanwhile may move a line out of them. A lock that is
+    // gone does not come back.
+    let seen = || (0..100).any(|_| locked());
     listed(&store, "a").await;
-    assert_eq!(locked(), 1);
+    assert!(seen());
     store.reopen().await.unwrap();
-    assert_eq!(locked(), 1);
+    assert!(seen());
 }
 
 #[tokio::test]

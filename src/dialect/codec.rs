@@ -69,6 +69,8 @@ codecs! {
     UnixSText "unix_s_text",
     UnixMs "unix_ms",
     UnixMsText "unix_ms_text",
+    /// A millisecond that belongs to what it ends: read as its last microsecond.
+    UnixMsEnd "unix_ms_end",
     /// `2020-07-28T10:05:26.000000Z`
     Rfc3339Micros "rfc3339_micros",
     Rfc3339Millis "rfc3339_millis",
@@ -183,7 +185,7 @@ impl Codec {
             Codec::SlackTsAfter => Some((Codec::SlackTs, -1)),
             Codec::SlackTsBefore => Some((Codec::SlackTs, 1)),
             Codec::UnixMsAfter => Some((Codec::UnixMs, -1_000)),
-            Codec::UnixMsBefore => Some((Codec::UnixMs, 1_000)),
+            Codec::UnixMsBefore => Some((Codec::UnixMs, 1)),
             _ => None,
         }
     }

@@ -165,9 +165,12 @@ impl Codec {
             Type::Time => match self {
                 Codec::UnixS | Codec::UnixSText => Some(Value::Time(Time::from_seconds(int))),
                 Codec::UnixMs | Codec::UnixMsText => Some(Value::Time(Time::from_millis(int))),
+                Codec::UnixMsEnd => Some(Value::Time(last_of(int))),
                 Codec::UnixMsAfter | Codec::UnixMsBefore => {
                     let (_, step) = self.excluding()?;
-                    Some(Value::Time(Time(Time::from_millis(int).0 - step)))
+                    Some(Value::Time(Time(
+                        Time::from_millis(int).0.saturating_sub(step),
+                    )))
                 }
                 _ => None,
             },
@@ -182,6 +185,7 @@ impl Codec {
         match self {
             Codec::UnixS | Codec::UnixSText => text.parse().ok().map(Time::from_seconds),
             Codec::UnixMs | Codec::UnixMsText => text.parse().ok().map(Time::from_millis),
+            Codec::UnixMsEnd => text.parse().ok().map(last_of),
             Codec::SlackTs => {
                 let (seconds, micros) = text.split_once('.').unwrap_or((text, "0"));
                 let micros = civil::micros(micros)?;
@@ -212,4 +216,9 @@ fn text_within(at: At<'_>) -> Option<&str> {
             Kind::Text(text) => Some(text),
             _ => None,
         })
+}
+
+/// The last moment of a millisecond.
+fn last_of(millis: i64) -> Time {
+    Time(Time::from_millis(millis).0.saturating_add(999))
 }

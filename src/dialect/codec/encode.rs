@@ -82,7 +82,7 @@ impl Codec {
         let micros = time.0.rem_euclid(1_000_000);
         match self {
             Codec::UnixS => return Some(Scalar::Int(second)),
-            Codec::UnixMs => return Some(Scalar::Int(time.millis())),
+            Codec::UnixMs | Codec::UnixMsEnd => return Some(Scalar::Int(time.millis())),
             Codec::UnixSText => number(second, out),
             Codec::UnixMsText => number(time.millis(), out),
             Codec::SlackTs => {
