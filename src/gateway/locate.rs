@@ -16,8 +16,8 @@ pub(super) struct Located {
     pub route: Route,
     /// The channel as the client names it.
     pub client_channel: Text,
-    /// The channel as the command names it, be it by an id.
-    pub called: Text,
+    /// The channel and the message as the command names them.
+    pub called: [Text; 2],
 }
 
 impl Gateway {
@@ -46,20 +46,29 @@ impl Gateway {
             (*channel, sure) = ids.channel(dialect, asked.profile.ids, channel).await?;
         }
         let mut known = None;
-        let found = match self.by_message(asked, &mut command, &mut known).await? {
+        let found = self.by_message(asked, &mut command, &mut known).await?;
+        let unknown = found.is_none();
+        let (route, client_channel) = match found {
             Some(found) => found,
             None => self.by_channel(asked, &mut command)?,
         };
-        let (route, client_channel) = found;
-        if let Some(called) = called {
-            called.away_from(&route.upstream, &mut command);
-        }
         if !sure && !matches!(*command, Command::Send(_)) {
             self.begun(&route).await?;
         }
+        self.open(asked, &route, &client_channel)?;
+        let side = self.side(asked.profile, &route.upstream, route.native_ids);
+        let nobody = called.and_then(|called| called.there(&side, &mut command));
+        // An id of nothing that was told of would be another message's where it goes.
+        if let Some(id) = message_of(&mut command).filter(|id| unknown && !id.is_empty())
+            && !side.as_it_is()
+        {
+            return Err(unknown_message(id));
+        }
         let known = known.as_ref();
-        self.allowed(asked, &command, &route, &client_channel, known)
-            .await?;
+        self.allowed(asked, &command, &route, known).await?;
+        if let Some(nobody) = nobody {
+            return Err(nobody);
+        }
         self.paced(asked, &command, &route, &client_channel)?;
         if let Some(channel) = channel_of(&mut command) {
             *channel = route.channel.clone();
@@ -78,7 +87,7 @@ impl Gateway {
             command,
             route,
             client_channel,
-            called: Text::default(),
+            called: Default::default(),
         })
     }
 
@@ -205,20 +214,25 @@ impl Gateway {
         local.rule(if upstream == LOCAL { there } else { name })
     }
 
+    /// A channel that is closed to the caller is not there.
+    fn open(&self, asked: &Asked<'_>, route: &Route, channel: &Text) -> Result<(), Fault> {
+        if channel.is_empty()
+            || self.is_open(asked.principal, &route.upstream, &route.channel, channel)
+        {
+            return Ok(());
+        }
+        Err(Fault::client(Kind::Channel, "no such channel").value(channel.clone()))
+    }
+
     /// May the caller do this here?
     async fn allowed(
         &self,
         asked: &Asked<'_>,
         command: &Command,
         route: &Route,
-        channel: &Text,
         known: Option<&Native>,
     ) -> Result<(), Fault> {
         let principal = asked.principal;
-        if !channel.is_empty() && !self.is_open(principal, &route.upstream, &route.channel, channel)
-        {
-            return Err(Fault::client(Kind::Channel, "no such channel").value(channel.clone()));
-        }
         let moderates = self.moderates(principal, route);
         let may = match (command.operation().effect(), command) {
             // What people mark for themselves is a part of reading.
@@ -343,21 +357,25 @@ impl Gateway {
     }
 }
 
-/// A fault that tells of a channel by no other name than the client's: by another one, a closed channel would be told
-/// from one that is not there, and an upstream's own would be known.
-pub(super) fn by_its_name(mut fault: Fault, called: Text) -> Fault {
-    if fault.kind == Kind::Channel {
-        fault.details.value = called;
+/// A fault that tells of a channel or a message by no other name than the client's: by another one, a closed channel
+/// would be told from one that is not there, and an upstream's own would be known.
+pub(super) fn by_its_name(mut fault: Fault, [channel, message]: [Text; 2]) -> Fault {
+    match fault.kind {
+        Kind::Channel => fault.details.value = channel,
+        Kind::Message => fault.details.value = message,
+        _ => {}
     }
     fault
 }
 
-/// What a client calls the channel that a command is about, whether or not there is one.
-fn as_called(command: &mut Command) -> Text {
-    match command {
+/// What a client calls the channel and the message that a command is about, whether or not there are any.
+fn as_called(command: &mut Command) -> [Text; 2] {
+    let message = message_of(command).cloned().unwrap_or_default();
+    let channel = match command {
         Command::FindChannel(find) if find.channel.is_empty() => find.owner_name.clone(),
         command => channel_of(command).cloned().unwrap_or_default(),
-    }
+    };
+    [channel, message]
 }
 
 /// The channel that a command is about.

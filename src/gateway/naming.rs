@@ -10,7 +10,7 @@ use crate::model::profile::IdKind;
 use crate::model::{
     Command, Fault, Kind, LOCAL, List, Message, Messages, Reply, Text, Time, Window, alias,
 };
-use crate::relay::{BY_ID, Native, NativeKind, PROVISIONAL, Provisional};
+use crate::relay::{BY_ID, Native, NativeKind, PROVISIONAL, Provisional, Side};
 use crate::route::Route;
 
 /// How far back a message is looked for that was just sent.
@@ -26,22 +26,26 @@ impl Gateway {
     ) -> Result<Option<Called>, Fault> {
         let profile = asked.profile;
         let mut called = None;
-        if let Some(person) = person_of(command)
-            && !person.is_empty()
-            && profile.ids != IdKind::None
-            && let Some(native) = self.relay.shared.ids.thing(profile.ids, person).await?
-            && native.kind == NativeKind::Person
-        {
-            called = Some(Called {
-                upstream: native.upstream,
-                by: std::mem::replace(person, native.id),
+        if let Some(person) = person_of(command).filter(|person| !person.is_empty()) {
+            let thing = match profile.ids {
+                IdKind::None => None,
+                kind => self.relay.shared.ids.thing(kind, person).await?,
+            };
+            let native = thing.filter(|native| native.kind == NativeKind::Person);
+            let by = person.clone();
+            let upstream = native.map(|native| {
+                *person = native.id;
+                native.upstream
             });
+            called = Some(Called { upstream, by });
         }
         let Command::FindChannel(find) = command else {
             return Ok(called);
         };
         if find.channel.is_empty() {
-            if let Some(called) = called.take_if(|called| called.upstream != LOCAL) {
+            if let Some(called) = called.take()
+                && called.upstream.as_deref() != Some(LOCAL)
+            {
                 find.owner = called.by;
             }
             let local = &self.relay.shared.local;
@@ -227,20 +231,25 @@ impl Gateway {
     }
 }
 
-/// What a person is called, who is known at one upstream.
+/// What a command calls a person, and where that is somebody.
 pub(super) struct Called {
-    upstream: Text,
+    upstream: Option<Text>,
     by: Text,
 }
 
 impl Called {
-    /// Takes the person's name back where the command goes elsewhere: who is called so there is somebody else.
-    pub fn away_from(self, upstream: &str, command: &mut Command) {
-        if self.upstream != upstream
-            && let Some(person) = person_of(command)
-        {
-            *person = self.by;
+    /// Who is called so elsewhere is somebody else where the command goes. Returns what is to be said to a caller who may
+    /// ask: an id that nobody was told of would be another one's there.
+    pub fn there(self, side: &Side<'_>, command: &mut Command) -> Option<Fault> {
+        if self.upstream.as_deref() == Some(side.upstream) {
+            return None;
         }
+        if let Some(person) = person_of(command) {
+            *person = self.by.clone();
+        }
+        // What is listed of nobody is nothing.
+        let refused = !side.as_it_is() && !matches!(command, Command::List(_));
+        refused.then(|| Fault::client(Kind::Person, "no such person").value(self.by))
     }
 }
 
