@@ -627,6 +627,36 @@ fn who_is_called_the_same_at_an_upstream_is_somebody_else() {
     }
 }
 
+#[test]
+fn a_batch_that_comes_again_is_the_same_whatever_could_be_read_before() {
+    let far = Sabir::start(FAR);
+    let at = far.public;
+    let near = Sabir::start(&format!(
+        "{NEAR}{}\n[[route]]\nfrom = \"*:home\"\nto = \"local:home\"\n",
+        upstream("rooms", &far, false)
+    ));
+    let send = "mutation { createChatMessage(channelId: \"home\", message: { message: \"once\" }) { id } }";
+    let read = "{ channel(id: \"lobby\") { chatMessages { edges { node { message } } } } }";
+    let [read, send] = [read, send].map(|query| serde_json::json!({ "query": query }));
+    let batch = serde_json::json!([read, send, send]).to_string();
+    let headers = [
+        ("Authorization", "Bearer near-token"),
+        ("Content-Type", "application/json"),
+        ("Idempotency-Key", "k"),
+    ];
+    // Without the upstream there is nothing below the channel to be asked for.
+    drop(far);
+    let first = near.ask("POST", "/api/graph", &headers, &batch).json();
+    let far = Sabir::start_at(at, FAR);
+    let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+    bridge.send("den", "hello").unwrap();
+    let again = near.ask("POST", "/api/graph", &headers, &batch).json();
+    assert_eq!(first[1], again[1]);
+    assert_eq!(first[2], again[2]);
+    let alice = Client::new(&near, "rooms", ("", ""), ("alice", "near-password"));
+    assert_eq!(alice.list("home").len(), 2, "{first} {again}");
+}
+
 /// The texts that a list shows, oldest first.
 fn shown(answer: &Answer, list: &str, text: &str) -> Vec<String> {
     let whole = answer.json();
@@ -1142,4 +1172,7 @@ fn a_callers_own_credential_speaks_for_it_and_no_credit_is_put_on() {
         (there[0].author.as_str(), there[0].text.as_str()),
         ("alice-there", "hello")
     );
+    // Nor is one taken off that looks like it.
+    alice.send("lobby", "note: buy milk").unwrap();
+    assert_eq!(alice.list("lobby")[1].text, "note: buy milk");
 }

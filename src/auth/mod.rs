@@ -14,6 +14,8 @@ mod token;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use compact_str::format_compact;
+
 pub use account::{Account, Application, Channels, GlimeshApp, KeyauthApp, May};
 pub use sessions::Sessions;
 pub use token::{NoRandomness, letters};
@@ -84,6 +86,14 @@ impl Principal {
             account: None,
             program: Some(application.clone()),
             scope: None,
+        }
+    }
+
+    /// Who it is among people and programs, which may have the same names.
+    pub fn signature(&self) -> Text {
+        match self.account {
+            Some(_) => self.person.id.clone(),
+            None => format_compact!("program {}", self.person.id),
         }
     }
 

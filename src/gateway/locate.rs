@@ -319,7 +319,7 @@ impl Gateway {
         let (shared, person) = (&self.relay.shared, &asked.principal.person.id);
         if let Some(at) = shared.find(&route.upstream) {
             let own = self.own_credential(at, &route.upstream, asked.principal);
-            let sent = |native: &Native| !person.is_empty() && native.sender == *person;
+            let sent = |native: &Native| native.sender == asked.principal.signature();
             return Ok(own.is_some() || known.is_some_and(sent));
         }
         let author = shared

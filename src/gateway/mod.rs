@@ -270,10 +270,14 @@ impl Gateway {
         self.identified(asked, route, sent, &mut reply).await?;
         let ids = &self.relay.shared.ids;
         let mut outcome = Ok(reply);
-        let mut side = self.side(asked.profile, &route.upstream, route.native_ids);
-        if sent {
-            side.sender = &asked.principal.person.id;
-        }
+        let signature = match sent {
+            true => asked.principal.signature(),
+            false => Text::default(),
+        };
+        let side = Side {
+            sender: &signature,
+            ..self.side(asked.profile, &route.upstream, route.native_ids)
+        };
         ids.outward(&side, &mut outcome).await?;
         let (dialect, kind) = (&asked.envelope.dialect, asked.profile.ids);
         let channel = ids.channel_id(dialect, kind, client_channel).await?;

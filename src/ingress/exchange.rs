@@ -107,6 +107,8 @@ struct Visit<'d> {
     allow: &'d str,
     /// How many commands its documents came to so far.
     commands: Cell<usize>,
+    /// And how many of them change something.
+    writes: Cell<usize>,
 }
 
 impl Handler for Exchange {
@@ -281,6 +283,7 @@ impl Exchange {
             understood: false,
             allow: "",
             commands: Cell::new(0),
+            writes: Cell::new(0),
         }
     }
 

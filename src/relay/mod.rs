@@ -46,8 +46,8 @@ pub use crate::store::{Native, NativeKind, PROVISIONAL, Provisional};
 use crate::dialect::Dialect;
 use crate::metrics::Metrics;
 use crate::model::{
-    App, Arrival, Command, Credential, Credit, Fault, Kind, Message, Operation, Outcome, Person,
-    Presence, Reply, SealKeys, Secret, Text,
+    App, Arrival, Command, Credential, Credit, Fault, Kind, Message, Operation, Origin, Outcome,
+    Person, Presence, Reply, SealKeys, Secret, Text,
 };
 use deliver::Delivery;
 use grant::Grant;
@@ -205,7 +205,7 @@ impl Relay {
         };
         match outcome {
             // Not at all, or not with what this one names.
-            Err(fault) if fault.kind.is(Kind::Unsupported) => {
+            Err(fault) if fault.kind.is(Kind::Unsupported) && fault.origin != Origin::Upstream => {
                 let emulated = Box::pin(self.emulate(ask, command)).await;
                 emulated.unwrap_or(Err(fault))
             }
@@ -223,7 +223,7 @@ impl Relay {
                 .edited_at
                 .filter(|at| Some(*at) > message.created_at);
         });
-        Ok(self.uncredit(&self.shared.upstreams[ask.at], command, reply))
+        Ok(self.uncredit(ask, command, reply))
     }
 
     /// Calls with what the grant gives, and once more if the upstream has forgotten us: it understood and did nothing.
@@ -277,8 +277,11 @@ impl Relay {
     }
 
     /// Takes the credit off our own posts again, and learns from a send who we are.
-    fn uncredit(&self, upstream: &Upstream, command: &Command, mut reply: Reply) -> Reply {
+    fn uncredit(&self, ask: &Ask<'_>, command: &Command, mut reply: Reply) -> Reply {
+        let upstream = &self.shared.upstreams[ask.at];
+        let ours = ask.own.is_none();
         if let (Command::Send(sent), Reply::OneMessage(one)) = (command, &reply)
+            && ours
             && one.message.author != sent.author
         {
             upstream.learn(&one.message.author);
@@ -288,7 +291,7 @@ impl Relay {
         };
         match &mut reply {
             Reply::OneMessage(one)
-                if matches!(command, Command::Send(_) | Command::Edit(_))
+                if (ours && matches!(command, Command::Send(_) | Command::Edit(_)))
                     || upstream.is_own(&one.message) =>
             {
                 credit.take_off(&mut one.message);

@@ -23,7 +23,7 @@ use crate::dialect::wire::Incoming;
 use crate::ingress::capacity::Place;
 use crate::ingress::listener::{Body, Request};
 use crate::ingress::rescue;
-use crate::model::{Arrival, Done, Fault, Kind, Operation, Outcome, Reply, Text};
+use crate::model::{Arrival, Done, Effect, Fault, Kind, Operation, Outcome, Reply, Text};
 
 /// The largest body: documents and their variables, which take many times their bytes once they are read.
 const MOST_BYTES: usize = 256 << 10;
@@ -237,15 +237,18 @@ impl Exchange {
     async fn call(&self, visit: &Visit<'_>, call: &Call) -> (Outcome, Text) {
         let mut envelope = visit.envelope.clone();
         envelope.command = (*call.command).clone();
-        let index = visit.commands.get();
-        visit.commands.set(index + 1);
+        let index = visit.commands.replace(visit.commands.get() + 1);
         // The request has been counted; its first command is that request, and each further one another.
         envelope.counted = index == 0;
         // One id and one key for a whole request, but each of its messages is another.
+        let Arrival { id, key, .. } = &mut envelope.arrival;
         if index > 0 {
-            let Arrival { id, key, .. } = &mut envelope.arrival;
             *id = format!("{id}-{index}").into();
-            if !key.is_empty() {
+        }
+        // When it is asked again, more may be read before a message than at first.
+        if call.command.operation().effect() == Effect::Write {
+            let index = visit.writes.replace(visit.writes.get() + 1);
+            if index > 0 && !key.is_empty() {
                 *key = format!("{key}-{index}").into();
             }
         }
