@@ -36,7 +36,7 @@ soak: tools
 	cargo bench --locked --bench slow
 
 bench: bench-tools dist
-	benches/proxy/run.py --sabir target/dist/sabir --beside plain=target/release/sabir $(if $(AIM),--aim)
+	benches/proxy/run.py --sabir target/dist/sabir --beside plain=$(or $(CARGO_TARGET_DIR),target)/release/sabir $(if $(AIM),--aim)
 
 bench-quick: bench-tools
 	benches/proxy/run.py --rounds 3 --connections 16,64 --work keyauth

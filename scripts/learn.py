@@ -33,6 +33,9 @@ CREDENTIALS = {
     "rooms": 'credential = { token = "a-token" }',
     "glimesh": 'credential = { token = "a-token" }',
     "chats": 'credential = { email = "alice@example.com", password = "a-password" }',
+    "slack": 'credential = { token = "a-token" }',
+    "discord": 'credential = { token = "a-token" }',
+    "matrix": 'credential = { token = "a-token" }',
     "socket": f'credential = {{ secret = "{KEY}" }}',
 }
 # These keep nothing that could be listed.
@@ -163,7 +166,46 @@ class Chats(Client):
         return self.ask("GET", f"/api/chats/{channel}/messages", **self.OWN)
 
 
-DIALECTS = {"keyauth": KeyAuth, "rooms": Rooms, "glimesh": Glimesh, "socket": Socket, "chats": Chats}
+class Slack(Client):
+    OWN = {"Authorization": "Bearer a-token"}
+
+    def call(self, name, **form):
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        told = self.ask("POST", f"/api/{name}", urlencode(form), **kind, **self.OWN)
+        return told if told["ok"] else refused(name, told)
+
+    def send(self, channel, text):
+        self.call("chat.postMessage", channel=channel, text=text)
+
+    def list(self, channel):
+        return self.call("conversations.history", channel=channel)["messages"]
+
+
+class Discord(Client):
+    OWN = {"Authorization": "Bot a-token"}
+
+    def send(self, channel, text):
+        kind = {"Content-Type": "application/json"}
+        self.ask("POST", f"/api/v10/channels/{channel}/messages", json.dumps({"content": text}), **kind, **self.OWN)
+
+    def list(self, channel):
+        return self.ask("GET", f"/api/v10/channels/{channel}/messages", **self.OWN)
+
+
+class Matrix(Client):
+    OWN = {"Authorization": "Bearer a-token"}
+
+    def send(self, channel, text):
+        body = json.dumps({"msgtype": "m.text", "body": text})
+        target = f"/_matrix/client/v3/rooms/{channel}/send/m.room.message/{id(self)}-{self.asked}"
+        self.ask("PUT", target, body, Content_Type="application/json", **self.OWN)
+
+    def list(self, channel):
+        return self.ask("GET", f"/_matrix/client/v3/rooms/{channel}/messages?dir=b", **self.OWN)["chunk"]
+
+
+DIALECTS = {"keyauth": KeyAuth, "rooms": Rooms, "glimesh": Glimesh, "socket": Socket, "chats": Chats,
+            "slack": Slack, "discord": Discord, "matrix": Matrix}
 
 
 def run(address, rounds):

@@ -4,6 +4,8 @@
 
 use std::process::Command;
 
+use sabir::dialect::builtin::BUILTIN;
+
 const SABIR: &str = env!("CARGO_BIN_EXE_sabir");
 
 #[test]
@@ -15,7 +17,7 @@ fn everything_that_is_asked_is_answered() {
         .expect("python3 is there: `make test` installs it");
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
-    for dialect in ["keyauth", "rooms", "glimesh", "socket", "chats"] {
+    for (dialect, ..) in BUILTIN {
         assert_eq!(
             told.matches(dialect).count(),
             2,
