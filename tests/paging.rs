@@ -4,8 +4,11 @@
 
 mod support;
 
-use serde_json::Value;
+use std::time::Duration;
+
+use serde_json::{Value, json};
 use support::running::{Answer, Sabir};
+use support::server::Upstream;
 
 const SECRET: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
@@ -17,13 +20,39 @@ const PLACES: [&str; 8] = [
 /// Messages in every channel: `t00`, `t01` and so on.
 const MESSAGES: usize = 12;
 
+/// Messages in the channel of a long chain: `t000`, `t001` and so on.
+const LONG: usize = 160;
+
 struct Chain {
     near: Sabir,
-    _far: Sabir,
+    far: Sabir,
 }
 
 impl Chain {
     fn start() -> Chain {
+        let chain = Chain::silent();
+        for number in 0..MESSAGES {
+            for (sabir, room) in [(&chain.far, "den"), (&chain.near, "home")] {
+                say(sabir, room, &format!("t{number:02}"));
+            }
+        }
+        chain
+    }
+
+    /// With more messages than are looked for at once.
+    fn long() -> Chain {
+        let chain = Chain::silent();
+        for number in 0..LONG {
+            if number == 60 || number == 110 {
+                // Rooms is asked by seconds.
+                std::thread::sleep(Duration::from_millis(1_100));
+            }
+            say(&chain.far, "den", &format!("t{number:03}"));
+        }
+        chain
+    }
+
+    fn silent() -> Chain {
         let people = format!(
             r#"
 [[account]]
@@ -32,6 +61,10 @@ email = "alice@example.com"
 password = "a-password"
 token = "a-token"
 may = ["read", "send", "moderate"]
+
+[[account]]
+name = "bob"
+token = "b-token"
 
 [[application]]
 name = "learn"
@@ -45,19 +78,17 @@ keyauth = {{ ownerid = "tiQhtH5R88", secret = "{SECRET}", version = "1.0" }}
         for place in &PLACES[1..] {
             config.push_str(&upstream(place, &far));
         }
-        let chain = Chain {
+        Chain {
             near: Sabir::start(&config),
-            _far: far,
-        };
-        for number in 0..MESSAGES {
-            for (sabir, room) in [(&chain._far, "den"), (&chain.near, "home")] {
-                let body = format!(r#"{{"room":"{room}","text":"t{number:02}"}}"#);
-                let said = ask(sabir, "POST", "/chat-messages", &body);
-                assert_eq!(said.status, 200, "{}", said.body);
-            }
+            far,
         }
-        chain
     }
+}
+
+fn say(sabir: &Sabir, room: &str, text: &str) {
+    let body = format!(r#"{{"room":"{room}","text":"{text}"}}"#);
+    let said = ask(sabir, "POST", "/chat-messages", &body);
+    assert_eq!(said.status, 200, "{}", said.body);
 }
 
 fn upstream(dialect: &str, far: &Sabir) -> String {
@@ -190,28 +221,17 @@ fn slack_bounds_a_history_by_messages_and_by_moments() {
     }
 }
 
+/// The texts of a long chain, as a client that shows the oldest first is shown them.
+fn long_texts(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
+    let text = |number| format!("t{number:03}");
+    numbers.into_iter().map(text).collect()
+}
+
 #[test]
 fn what_is_too_far_back_is_refused_and_no_end() {
-    let chain = Chain::start();
-    let said: Vec<String> = (MESSAGES..160)
-        .map(|number| format!("t{number:03}"))
-        .collect();
-    for (number, text) in said.iter().enumerate() {
-        if number % 50 == 0 {
-            // Rooms is asked by seconds.
-            std::thread::sleep(std::time::Duration::from_millis(1_100));
-        }
-        let body = format!(r#"{{"room":"den","text":"{text}"}}"#);
-        ask(&chain._far, "POST", "/chat-messages", &body);
-    }
+    let chain = Chain::long();
     // Chats has nothing but pages, and of these only so many are looked through.
     for (place, reaches) in [("chats", false), ("discord", true), ("rooms", true)] {
-        let first = ask(
-            &chain.near,
-            "GET",
-            &format!("/chat-messages?room={place}&%24limit=2&%24sort%5BcreatedAt%5D=1"),
-            "",
-        );
         let mut pages = 0;
         let mut shown = Vec::new();
         let mut cursor = String::new();
@@ -232,23 +252,85 @@ fn what_is_too_far_back_is_refused_and_no_end() {
             }
         };
         assert_eq!(ended, reaches, "through {place}: {shown:?}");
-        assert_eq!(
-            first.status == 200,
-            reaches,
-            "through {place}: {}",
-            first.body
-        );
-        if reaches {
-            assert_eq!(
-                each(&first.json(), "text"),
-                texts([0, 1]),
-                "through {place}"
-            );
+        let oldest = if reaches { 0 } else { LONG - 120 };
+        let wanted = long_texts((oldest..LONG).rev());
+        assert_eq!(shown, wanted, "through {place}");
+
+        let rooms = |query: &str| {
+            let target = format!("/chat-messages?room={place}&{query}");
+            ask(&chain.near, "GET", &target, "")
+        };
+        for (query, wanted, refused) in [
+            ("%24limit=2&%24sort%5BcreatedAt%5D=1", 0..2, !reaches),
+            ("%24limit=50&%24skip=50", 60..110, false),
+            ("%24limit=50&%24skip=100", 10..60, false),
+            ("%24limit=50&%24skip=120", 0..40, false),
+            ("%24limit=50&%24skip=200", 0..0, false),
+            ("%24limit=100&%24skip=10", 50..150, false),
+            ("%24limit=200", 0..LONG, !reaches),
+        ] {
+            let answer = rooms(query);
+            match refused {
+                true => assert_eq!(answer.status, 501, "{query} {place}: {}", answer.body),
+                false => {
+                    let shown = each(&answer.json(), "text");
+                    assert_eq!(shown, long_texts(wanted), "{query} through {place}");
+                }
+            }
         }
-        let mut wanted = [texts(0..MESSAGES), said.clone()].concat();
-        wanted.reverse();
-        let seen = if reaches { wanted.len() } else { 100 };
-        assert_eq!(shown, wanted[..seen], "through {place}");
+
+        let page = |page: usize| {
+            let target = format!("/api/chats/{place}/messages?page={page}");
+            let mut texts = each(&get(&chain.near, &target)["data"], "message");
+            texts.sort();
+            texts
+        };
+        assert_eq!(page(6), long_texts(40..60), "through {place}");
+        assert_eq!(page(8), long_texts(0..20), "through {place}");
+        assert_eq!(page(9), long_texts([]), "through {place}");
+    }
+}
+
+#[test]
+fn what_is_sifted_or_counted_is_looked_for_in_all_of_a_list() {
+    let chain = Chain::long();
+    let said = chain.far.ask(
+        "POST",
+        "/chat-messages",
+        &[
+            ("Authorization", "Bearer b-token"),
+            ("Content-Type", "application/json"),
+        ],
+        r#"{"room":"den","text":"by bob"}"#,
+    );
+    assert_eq!(said.status, 200, "{}", said.body);
+    for (place, reaches) in [("chats", false), ("discord", true), ("glimesh", true)] {
+        let rooms = |query: &str| {
+            let target = format!("/chat-messages?room={place}&{query}");
+            ask(&chain.near, "GET", &target, "")
+        };
+        let newest = rooms("%24limit=1").json();
+        let bob = newest[0]["createdBy"].as_str().unwrap().to_owned();
+        let by = format!("%24limit=1&createdBy={bob}");
+        assert_eq!(each(&rooms(&by).json(), "text"), ["by bob"], "{place}");
+        // There may be more that is further back.
+        for query in [
+            format!("%24limit=2&createdBy={bob}"),
+            format!("%24limit=1&createdBy={bob}&%24sort%5BcreatedAt%5D=1"),
+        ] {
+            let answer = rooms(&query);
+            match reaches {
+                true => assert_eq!(each(&answer.json(), "text"), ["by bob"], "{query} {place}"),
+                false => assert_eq!(answer.status, 501, "{query} {place}: {}", answer.body),
+            }
+        }
+        let mut counted = rooms("%24limit=1&%24total=true").json();
+        assert_eq!(counted["data"].take()[0]["text"], "by bob", "{place}");
+        let wanted = match reaches {
+            true => json!({ "total": LONG + 1, "limit": 1, "skip": 0, "data": null }),
+            false => json!({ "limit": 1, "skip": 0, "data": null }),
+        };
+        assert_eq!(counted, wanted, "through {place}");
     }
 }
 
@@ -400,4 +482,104 @@ fn a_message_that_is_gone_still_has_its_place() {
             assert_eq!(each(&shown, "content"), wanted, "{query} through {place}");
         }
     }
+}
+
+/// What Glimesh shows of a list: the texts and `pageInfo`.
+fn connection(sabir: &Sabir, place: &str, arguments: &str) -> (Vec<String>, Value) {
+    let query = format!(
+        "{{ channel(id: \"{place}\") {{ chatMessages({arguments}) {{ edges {{ node {{ message }} }} \
+         pageInfo {{ hasPreviousPage hasNextPage startCursor endCursor }} }} }} }}"
+    );
+    let body = json!({ "query": query }).to_string();
+    let answer = ask(sabir, "POST", "/api/graph", &body).json();
+    let list = &answer["data"]["channel"]["chatMessages"];
+    let edges = list["edges"].as_array();
+    let edges = edges.unwrap_or_else(|| panic!("{query}: {answer}"));
+    let text = |edge: &Value| edge["node"]["message"].as_str().unwrap().to_owned();
+    (edges.iter().map(text).collect(), list["pageInfo"].clone())
+}
+
+#[test]
+fn a_list_has_more_only_where_there_is_more() {
+    let chain = Chain::start();
+    for place in PLACES {
+        // A full answer of these may be the last one or not; Sabir as Matrix always says where to go on.
+        let unsure = ["rooms", "discord", "matrix"].contains(&place);
+        let matrix = place == "matrix";
+        for (arguments, previous, next) in [
+            ("last: 100", matrix, false),
+            ("last: 12", unsure, false),
+            ("last: 5", true, false),
+            ("first: 100", false, false),
+            ("first: 12", false, place == "rooms"),
+            ("first: 10", false, true),
+        ] {
+            let (shown, info) = connection(&chain.near, place, arguments);
+            let told = (&info["hasPreviousPage"], &info["hasNextPage"]);
+            let wanted = (&json!(previous), &json!(next));
+            assert_eq!(told, wanted, "{arguments} through {place}: {shown:?}");
+        }
+        for (limit, more) in [(100, matrix), (12, unsure), (5, true)] {
+            let target = format!("/api/conversations.history?channel={place}&limit={limit}");
+            let more_told = get(&chain.near, &target)["has_more"].clone();
+            assert_eq!(more_told, more, "{limit} through {place}");
+        }
+    }
+}
+
+#[test]
+fn programs_that_go_by_page_info_come_to_an_end() {
+    let chain = Chain::start();
+    for place in PLACES {
+        let follow = |size: &str, way: &str, more: &str, end: &str| {
+            walk(place, |cursor| {
+                let argument = match cursor {
+                    "" => String::new(),
+                    _ => format!(", {way}: \"{cursor}\""),
+                };
+                let (shown, info) = connection(&chain.near, place, &format!("{size}{argument}"));
+                let next = (info[more] == true).then(|| {
+                    let next = info[end].as_str();
+                    next.unwrap_or_else(|| panic!("{argument} through {place}: {info}"))
+                });
+                (shown, next.map(str::to_owned))
+            })
+        };
+        let forth = follow("first: 5", "after", "hasNextPage", "endCursor");
+        let wanted = [texts(0..5), texts(5..10), texts(10..12)];
+        assert_eq!(forth, wanted, "forth through {place}");
+        let back = follow("last: 5", "before", "hasPreviousPage", "startCursor");
+        let wanted = [texts(7..12), texts(2..7), texts(0..2)];
+        assert_eq!(back, wanted, "back through {place}");
+    }
+}
+
+#[test]
+fn a_full_answer_that_says_it_is_the_last_one_is() {
+    let event = |number: usize| {
+        json!({
+            "type": "m.room.message", "event_id": format!("$e{number}"), "sender": "@bob:example.org",
+            "origin_server_ts": 1_443_787_200_000_usize + 1_000 * (99 - number),
+            "content": { "msgtype": "m.text", "body": format!("t{:02}", 99 - number) },
+        })
+    };
+    let chunk: Vec<Value> = (0..100).map(event).collect();
+    let body = json!({ "start": "s", "chunk": chunk }).to_string();
+    let upstream = Upstream::answering(Box::leak(body.into_boxed_str()));
+    let near = Sabir::start(&format!(
+        "[[account]]\nname = \"alice\"\ntoken = \"a-token\"\n\
+         [upstream.matrix]\ndialect = \"matrix\"\nurl = \"http://{}\"\ncredential = {{ token = \"t\" }}\n\
+         [[route]]\nfrom = \"*:den\"\nto = \"matrix:!den:example.org\"\n",
+        upstream.address
+    ));
+    let (shown, info) = connection(&near, "den", "first: 2");
+    assert_eq!(shown, texts([0, 1]), "{info}");
+    assert_eq!(info["hasNextPage"], true, "{info}");
+    let history = get(&near, "/api/conversations.history?channel=den&limit=100");
+    assert_eq!(history["has_more"], false, "{history}");
+    let whole = get(
+        &near,
+        "/_matrix/client/v3/rooms/den/messages?dir=b&limit=100",
+    );
+    assert_eq!(whole["end"], Value::Null, "{whole}");
 }

@@ -4,47 +4,23 @@
 //! can say stands in its mapping; what it cannot say is made up for here, or refused where the answer would be another
 //! than what was asked for.
 
+mod askable;
 mod excerpt;
 
+pub use askable::Askable;
 use excerpt::{End, Excerpt};
 
 use super::overlay::LOOKED_THROUGH;
 use super::{Ask, Relay};
-use crate::dialect::Dialect;
-use crate::dialect::template::{Root, Source};
-use crate::model::record::{Type, Typed as _};
 use crate::model::{
-    Command, Fault, Kind, List, Messages, Operation, Outcome, Reply, Text, Time, Window,
+    Command, Fault, Kind, List, Message, Messages, Outcome, Reply, Text, Time, Window,
 };
 
 /// What a cursor begins with that stands for a message, by its id: of a list whose upstream has no cursors.
 pub const BY_ID: &str = "sabir:";
 
-/// Pages that are asked for at most to fill one window.
-const PAGES: i64 = 5;
-
-/// What the lists of an upstream's dialect can be asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Askable {
-    /// Messages of a page, where there are pages.
-    page: Option<i64>,
-    /// The most that may be asked for.
-    most: i64,
-    offset: bool,
-    ends: bool,
-    before: bool,
-    after: bool,
-    before_id: bool,
-    after_id: bool,
-    inclusive: bool,
-    /// So many, and no more.
-    length: bool,
-    since: bool,
-    until: bool,
-    order: bool,
-    author: bool,
-    total: bool,
-}
+/// Questions that are asked at most to fill one window.
+const QUESTIONS: usize = 6;
 
 /// Where the upstream's answer begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,44 +34,6 @@ enum Begins {
 }
 
 impl Askable {
-    pub fn of(dialect: &Dialect) -> Askable {
-        let (mut placeholders, mut total) = (Vec::new(), false);
-        let wants_total = path(&["window", "wants_total"]);
-        for (_, exchange) in dialect.exchanges_of(Operation::List) {
-            if exchange.role.calls() {
-                exchange.parts.placeholders(&mut placeholders);
-                let mut given = exchange.given.iter();
-                total |= given.any(|(source, _)| *source.path == *wants_total);
-            }
-        }
-        let says = |names: &[&str]| {
-            let path = path(names);
-            let it = |source: &Source| source.root == Root::This && *source.path == *path;
-            placeholders
-                .iter()
-                .any(|one| it(&one.source) || one.otherwise.iter().any(it))
-        };
-        let of_window = |field| says(&["window", field]);
-        let size = dialect.profile.page_default.map_or(1, i64::from);
-        Askable {
-            page: of_window("page").then_some(size.max(1)),
-            most: dialect.profile.page_max.map_or(i64::MAX, i64::from),
-            offset: of_window("offset"),
-            ends: of_window("first") && of_window("last"),
-            before: of_window("before"),
-            after: of_window("after"),
-            before_id: of_window("before_id"),
-            after_id: of_window("after_id"),
-            inclusive: of_window("inclusive"),
-            length: of_window("limit") || of_window("last"),
-            since: of_window("since"),
-            until: of_window("until"),
-            order: of_window("order"),
-            author: says(&["author"]),
-            total,
-        }
-    }
-
     /// # Errors
     /// `invalid.field`: a cursor where the upstream's lists have none.
     fn excerpt(&self, list: &List, ends: [Option<End>; 2]) -> Result<Excerpt, Fault> {
@@ -103,8 +41,8 @@ impl Askable {
         let window = &mut asked.window;
         let from_oldest = window.from_oldest();
         for (cursor, field, known) in [
-            (&mut window.before, "window.before", self.before),
-            (&mut window.after, "window.after", self.after),
+            (&mut window.before, "window.before", self.back.cursor),
+            (&mut window.after, "window.after", self.onward.cursor),
         ] {
             if cursor.starts_with(BY_ID) {
                 cursor.clear();
@@ -122,7 +60,7 @@ impl Askable {
         let length = length.map(|length| length.max(0));
         let [before, after] = ends;
         let mut excerpt = Excerpt {
-            pages: 1,
+            told: false,
             searched: false,
             skip: 0,
             length: length.and_then(|length| usize::try_from(length).ok()),
@@ -166,8 +104,8 @@ impl Askable {
         (window.before_id, window.after_id) = (Text::default(), Text::default());
         let inclusive = window.inclusive.take();
         let (end, known, id) = match excerpt.from_oldest {
-            true => (&mut excerpt.after, self.after_id, &mut window.after_id),
-            false => (&mut excerpt.before, self.before_id, &mut window.before_id),
+            true => (&mut excerpt.after, self.onward.id, &mut window.after_id),
+            false => (&mut excerpt.before, self.back.id, &mut window.before_id),
         };
         let Some(begin) = end else {
             // A cursor says by itself where to begin.
@@ -212,54 +150,83 @@ impl Askable {
             (None, offset) => offset.unwrap_or(0).clamp(0, i64::MAX - 1),
         };
         let left_out = |messages| usize::try_from(messages).unwrap_or(usize::MAX);
-        let mut more = 0;
+        let mut added = 0;
         if within || sifted || excerpt.counts {
             // It is looked for in what can be had.
             excerpt.skip = left_out(before);
-            excerpt.pages = PAGES;
-            more = (before + 1).max(LOOKED_THROUGH.saturating_sub(length));
+            let least = LOOKED_THROUGH.saturating_sub(length);
+            added = before.saturating_add(1).max(least);
         } else if self.offset {
             window.offset = Some(before).filter(|before| *before > 0);
+            excerpt.told = self.length && length <= self.most;
         } else if let Some(size) = self.page {
-            let (first, end) = (before / size, before.saturating_add(length.max(1)));
-            window.page = Some(first + 1);
+            window.page = Some((before / size).saturating_add(1));
             excerpt.skip = left_out(before % size);
-            excerpt.pages = (end.saturating_sub(1) / size - first + 1).min(PAGES);
+            // Who names no length is shown what a page has.
+            excerpt.told = excerpt.length.is_none();
         } else {
             excerpt.skip = left_out(before);
-            more = before;
+            excerpt.told = self.length && length <= self.most && before == 0;
+            added = before;
         }
         for length in [&mut window.first, &mut window.last, &mut window.limit] {
-            *length = length.map(|length| length.saturating_add(more).min(self.most));
+            *length = length.map(|length| length.saturating_add(added).min(self.most));
         }
         excerpt
     }
 
-    /// Is there more to be had than an answer shows?
-    fn more(&self, window: &Window, page: &Messages) -> bool {
+    /// Has the upstream more where its answer ends?
+    fn more(&self, asked: &Window, page: &Messages, onward: bool) -> bool {
+        let way = self.way(onward);
+        let (told, cursor) = match onward {
+            true => (page.window.has_next, &page.window.end),
+            false => (page.window.has_previous, &page.window.start),
+        };
+        if way.tells_more {
+            return told == Some(true);
+        }
+        if way.cursor && way.tells_cursor {
+            return !cursor.is_empty();
+        }
         let shown = page.messages.len() as i64;
-        let asked = window.first.or(window.last).or(window.limit);
-        let full = match self.page {
+        let asked = asked.first.or(asked.last).or(asked.limit);
+        match self.page {
             Some(size) => shown >= size,
             None => self.length && asked.is_some_and(|asked| shown >= asked),
-        };
-        let goes_on = full || (self.before && !page.window.start.is_empty());
-        page.window.has_previous.unwrap_or(goes_on)
+        }
     }
 
-    /// Turns a question to what comes before its answer, if that can be asked for.
-    fn turn_back(&self, window: &mut Window, page: &Messages) -> bool {
+    /// Turns a question to what comes after its answer, on the way it goes, if that can be asked for.
+    fn turn(&self, window: &mut Window, page: &Messages, onward: bool) -> bool {
         if self.page.is_some() {
-            window.page = Some(window.page.unwrap_or(1) + 1);
+            window.page = Some(window.page.unwrap_or(1).saturating_add(1));
             return true;
         }
-        if self.before && !page.window.start.is_empty() {
-            window.before = page.window.start.clone();
+        let way = self.way(onward);
+        let (told, messages) = (&page.window, &page.messages);
+        let (reached, last, cursor, id) = match onward {
+            true => (
+                &told.end,
+                messages.last(),
+                &mut window.after,
+                &mut window.after_id,
+            ),
+            false => (
+                &told.start,
+                messages.first(),
+                &mut window.before,
+                &mut window.before_id,
+            ),
+        };
+        if way.cursor && !reached.is_empty() {
+            *cursor = reached.clone();
             return true;
         }
-        match page.messages.first() {
-            Some(oldest) if self.before_id => {
-                (window.before_id, window.inclusive) = (oldest.id.clone(), None);
+        match last {
+            Some(last) if way.id => {
+                *id = last.id.clone();
+                *cursor = Text::default();
+                window.inclusive = None;
                 true
             }
             _ => false,
@@ -281,20 +248,21 @@ impl Relay {
         let mut asked = std::mem::take(&mut excerpt.asked);
         let mut found: Option<Messages> = None;
         let mut more = true;
-        for _ in 0..excerpt.pages {
+        for _ in 0..QUESTIONS {
             let command = Command::List(asked.clone());
-            let mut page = match self.ask(ask, &command).await? {
+            let page = match self.ask(ask, &command).await? {
                 Reply::Messages(page) => page,
                 reply => return Ok(reply),
             };
-            more = askable.more(&asked.window, &page);
-            let goes_on = more && !excerpt.onward && askable.turn_back(&mut asked.window, &page);
-            if let Some(newer) = found {
-                page.messages.extend(newer.messages);
-                page.window.end = newer.window.end;
-            }
-            let enough = excerpt.filled(&page.messages);
-            found = Some(page);
+            more = askable.more(&asked.window, &page, excerpt.onward);
+            let goes_on = more && askable.turn(&mut asked.window, &page, excerpt.onward);
+            let whole = match found {
+                None => page,
+                Some(older) if excerpt.onward => joined(older, page),
+                Some(newer) => joined(page, newer),
+            };
+            let enough = excerpt.enough(&whole.messages);
+            found = Some(whole);
             if enough || !goes_on {
                 break;
             }
@@ -333,16 +301,80 @@ impl Relay {
     }
 }
 
-/// The numbers of these fields, one within the other, in a command that lists messages.
-fn path(names: &[&str]) -> Vec<u8> {
-    let mut within = List::TYPE;
-    let step = names.iter().map_while(|name| match within {
-        Type::Record(schema) => {
-            let (number, of) = schema.field(name)?;
-            within = of;
-            Some(number)
+/// Two answers as one. What was said while they were asked for may have moved a message from one into the other.
+fn joined(mut older: Messages, newer: Messages) -> Messages {
+    let begins = newer.messages.first().map(|first| &first.id);
+    let again = |message: &Message| !message.id.is_empty() && Some(&message.id) == begins;
+    if let Some(at) = older.messages.iter().position(again) {
+        older.messages.truncate(at);
+    }
+    older.messages.extend(newer.messages);
+    older.window.end = newer.window.end;
+    older.window.has_next = newer.window.has_next;
+    older
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::builtin;
+
+    fn askable(dialect: &str) -> Askable {
+        let mut known = builtin::BUILTIN.iter();
+        let (name, source, schema) = known.find(|(name, ..)| *name == dialect).unwrap();
+        Askable::of(&builtin::compile(name, source, *schema).unwrap())
+    }
+
+    fn shown(ids: &[&str]) -> Messages {
+        let message = |id: &&str| Message {
+            id: (*id).into(),
+            ..Message::default()
+        };
+        Messages {
+            messages: ids.iter().map(message).collect(),
+            ..Messages::default()
         }
-        _ => None,
-    });
-    step.collect()
+    }
+
+    #[test]
+    fn a_question_goes_on_from_the_last_answer_alone() {
+        let (slack, mut asked) = (askable("slack"), Window::default());
+        let mut page = shown(&["c", "d"]);
+        page.window.start = "on".into();
+        assert!(slack.turn(&mut asked, &page, false));
+        assert_eq!((&*asked.before, &*asked.before_id), ("on", ""));
+        assert!(slack.turn(&mut asked, &shown(&["a", "b"]), false));
+        assert_eq!((&*asked.before, &*asked.before_id), ("", "a"));
+        assert!(!slack.turn(&mut asked, &shown(&[]), false));
+    }
+
+    #[test]
+    fn what_moved_while_pages_were_read_is_shown_once() {
+        let mut newer = shown(&["c", "d"]);
+        newer.window.has_next = Some(true);
+        newer.window.end = "end".into();
+        let mut older = shown(&["a", "b", "c"]);
+        older.window.start = "start".into();
+        let whole = joined(older, newer);
+        let ids: Vec<_> = whole.messages.iter().map(|one| &*one.id).collect();
+        assert_eq!(ids, ["a", "b", "c", "d"]);
+        assert_eq!(whole.window.has_next, Some(true));
+        assert_eq!((&*whole.window.start, &*whole.window.end), ("start", "end"));
+        assert_eq!(joined(shown(&["a"]), shown(&[])), shown(&["a"]));
+    }
+
+    #[test]
+    fn a_page_may_be_further_back_than_numbers_go() {
+        let list = List {
+            author: "somebody".into(),
+            window: Window {
+                page: Some(i64::MAX),
+                limit: Some(i64::MAX),
+                ..Window::default()
+            },
+            ..List::default()
+        };
+        let excerpt = askable("chats").excerpt(&list, [None, None]).unwrap();
+        assert_eq!(excerpt.asked.window.limit, Some(20));
+    }
 }

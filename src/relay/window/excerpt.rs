@@ -2,14 +2,16 @@
 //!
 //! The upstream was asked before for enough of it, as far as it can be asked at all; here messages are only left out.
 
+use std::ops::Range;
+
 use crate::model::{Fault, Kind, List, Message, Messages, Text, Time, Window};
 
 /// A list as the upstream is asked for it, and what is then still to be done.
 #[derive(Debug)]
 pub(super) struct Excerpt {
     pub asked: List,
-    /// The questions that it takes, from `asked` on.
-    pub pages: i64,
+    /// It is asked for just the window: what the upstream shows of it is shown.
+    pub told: bool,
     /// What the window is between, as far as the upstream was not told.
     pub before: Option<End>,
     pub after: Option<End>,
@@ -62,9 +64,13 @@ impl End {
         of.is_some() && at.is_some() && of > at
     }
 
-    /// Does a list reach back to it?
-    pub fn reached(&self, messages: &[Message]) -> bool {
-        self.place(messages).is_some() || messages.iter().any(|message| self.follows(message))
+    /// Does a list that goes back, or onward, reach it?
+    fn reached(&self, messages: &[Message], onward: bool) -> bool {
+        let beyond = |message| match onward {
+            true => self.precedes(message),
+            false => self.follows(message),
+        };
+        self.place(messages).is_some() || messages.iter().any(beyond)
     }
 }
 
@@ -77,31 +83,47 @@ impl Excerpt {
         }
     }
 
-    /// Do these messages go back to where the window begins?
-    fn reaches_back(&self, messages: &[Message]) -> bool {
-        match self.beginning() {
-            Some(begin) if self.searched => begin.reached(messages),
-            _ if !self.from_oldest => true,
-            _ => self.since.is_some_and(|since| {
-                let mut moments = messages.iter().filter_map(|message| message.created_at);
-                moments.any(|at| at < since)
-            }),
-        }
+    /// Do these messages go past the end that the window has where they go on to?
+    fn passed(&self, messages: &[Message]) -> bool {
+        let mut moments = messages.iter().filter_map(|message| message.created_at);
+        let (end, beyond) = match self.onward {
+            true => (
+                &self.before,
+                self.until.is_some_and(|until| moments.any(|at| at > until)),
+            ),
+            false => (
+                &self.after,
+                self.since.is_some_and(|since| moments.any(|at| at < since)),
+            ),
+        };
+        let reached = |end: &End| end.reached(messages, self.onward);
+        beyond || end.as_ref().is_some_and(reached)
     }
 
-    /// Is all of the window in these messages?
-    pub fn filled(&self, messages: &[Message]) -> bool {
-        let reached = self.beginning().is_none_or(|begin| begin.reached(messages));
-        if self.counts {
+    /// Is all that is shown of the window in these messages?
+    fn filled(&self, messages: &[Message]) -> bool {
+        if self.told || self.passed(messages) {
+            return true;
+        }
+        if self.from_oldest && !self.onward {
             return false;
         }
-        if self.from_oldest {
-            return self.searched && reached;
-        }
-        let older = &messages[..self.stop(messages)];
-        let wanted = older.iter().filter(|message| self.wanted(message)).count();
+        let begun = self.beginning().filter(|_| self.searched);
+        let reached = begun.is_none_or(|begin| begin.reached(messages, false));
+        let within = messages[self.bounds(messages)].iter();
+        let wanted = within.filter(|message| self.wanted(message)).count();
         let length = self.length.unwrap_or(usize::MAX);
         reached && wanted >= length.saturating_add(self.skip)
+    }
+
+    /// Need no more be asked for?
+    pub fn enough(&self, messages: &[Message]) -> bool {
+        self.filled(messages) && (!self.counts || self.passed(messages))
+    }
+
+    fn bounds(&self, messages: &[Message]) -> Range<usize> {
+        let stop = self.stop(messages);
+        self.start(messages).min(stop)..stop
     }
 
     /// Where the messages end that stand before the window's end. One that is not there, because it was taken away, is
@@ -134,19 +156,19 @@ impl Excerpt {
     /// `unsupported`: the window is further back than was looked.
     pub fn show(&self, list: &mut Messages, more: bool) -> Result<(), Fault> {
         let messages = &mut list.messages;
-        let unseen = more && !self.onward;
-        if unseen && !self.reaches_back(messages) {
+        if more && !self.filled(messages) {
             return Err(too_far());
         }
-        let (stop, start) = (self.stop(messages), self.start(messages));
+        let counted = !more || self.passed(messages);
+        let Range { start, end } = self.bounds(messages);
         let oldest = messages.first().and_then(|message| message.created_at);
         let mut left = Left {
-            newer: stop < messages.len(),
+            newer: end < messages.len(),
             older: false,
             all_older: start > 0 || (oldest.is_some() && oldest < self.since),
         };
-        messages.truncate(stop);
-        messages.drain(..start.min(stop));
+        messages.truncate(end);
+        messages.drain(..start);
         messages.retain(|message| self.wanted(message));
         let (skip, found) = (self.skip.min(messages.len()), messages.len());
         let length = self.length.unwrap_or(found).min(found - skip);
@@ -156,16 +178,13 @@ impl Excerpt {
         };
         messages.truncate(start + length);
         messages.drain(..start);
-        // What was looked for may still come.
-        let looked = (self.searched || self.sifts()) && self.length != Some(0);
-        if unseen && looked && messages.is_empty() && !left.all_older {
-            return Err(too_far());
-        }
         left.older = start > 0;
         left.newer |= start + length < found;
         let window = &mut list.window;
-        if self.counts {
+        if self.counts && counted {
             window.total = i64::try_from(found).ok();
+        } else if self.sifts() {
+            window.total = None;
         }
         if window.count.is_some() {
             window.count = i64::try_from(length).ok();
