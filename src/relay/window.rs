@@ -20,7 +20,7 @@ use crate::model::{
 pub const BY_ID: &str = "sabir:";
 
 /// Questions that are asked at most to fill one window.
-const QUESTIONS: usize = 6;
+const QUESTIONS: i64 = 6;
 
 /// Where the upstream's answer begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,8 +162,7 @@ impl Askable {
         } else if let Some(size) = self.page {
             window.page = Some((before / size).saturating_add(1));
             excerpt.skip = left_out(before % size);
-            // Who names no length is shown what a page has.
-            excerpt.told = excerpt.length.is_none();
+            excerpt.told = length.saturating_add(before % size) <= size.saturating_mul(QUESTIONS);
         } else {
             excerpt.skip = left_out(before);
             excerpt.told = self.length && length <= self.most && before == 0;
@@ -301,10 +300,12 @@ impl Relay {
     }
 }
 
-/// Two answers as one. What was said while they were asked for may have moved a message from one into the other.
+/// Two answers as one. What was said while they were asked for may have moved messages from one into the other.
 fn joined(mut older: Messages, newer: Messages) -> Messages {
-    let begins = newer.messages.first().map(|first| &first.id);
-    let again = |message: &Message| !message.id.is_empty() && Some(&message.id) == begins;
+    let again = |message: &Message| {
+        let mut known = newer.messages.iter();
+        known.any(|newer| !newer.id.is_empty() && newer.id == message.id)
+    };
     if let Some(at) = older.messages.iter().position(again) {
         older.messages.truncate(at);
     }
@@ -360,7 +361,12 @@ mod tests {
         assert_eq!(ids, ["a", "b", "c", "d"]);
         assert_eq!(whole.window.has_next, Some(true));
         assert_eq!((&*whole.window.start, &*whole.window.end), ("start", "end"));
-        assert_eq!(joined(shown(&["a"]), shown(&[])), shown(&["a"]));
+        for (older, newer, whole) in [
+            (&["a"][..], &[][..], &["a"][..]),
+            (&["d", "e", "f"], &["c", "d", "e"], &["c", "d", "e"]),
+        ] {
+            assert_eq!(joined(shown(older), shown(newer)), shown(whole));
+        }
     }
 
     #[test]

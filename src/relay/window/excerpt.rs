@@ -10,7 +10,8 @@ use crate::model::{Fault, Kind, List, Message, Messages, Text, Time, Window};
 #[derive(Debug)]
 pub(super) struct Excerpt {
     pub asked: List,
-    /// It is asked for just the window: what the upstream shows of it is shown.
+    /// The questions are for all of the window and nothing else: where the answers fall short of it, and there is more,
+    /// the upstream shows no more at once, or it goes on changing.
     pub told: bool,
     /// What the window is between, as far as the upstream was not told.
     pub before: Option<End>,
@@ -102,7 +103,7 @@ impl Excerpt {
 
     /// Is all that is shown of the window in these messages?
     fn filled(&self, messages: &[Message]) -> bool {
-        if self.told || self.passed(messages) {
+        if self.passed(messages) {
             return true;
         }
         if self.from_oldest && !self.onward {
@@ -112,7 +113,8 @@ impl Excerpt {
         let reached = begun.is_none_or(|begin| begin.reached(messages, false));
         let within = messages[self.bounds(messages)].iter();
         let wanted = within.filter(|message| self.wanted(message)).count();
-        let length = self.length.unwrap_or(usize::MAX);
+        let unbounded = if self.told { 0 } else { usize::MAX };
+        let length = self.length.unwrap_or(unbounded);
         reached && wanted >= length.saturating_add(self.skip)
     }
 
@@ -156,7 +158,7 @@ impl Excerpt {
     /// `unsupported`: the window is further back than was looked.
     pub fn show(&self, list: &mut Messages, more: bool) -> Result<(), Fault> {
         let messages = &mut list.messages;
-        if more && !self.filled(messages) {
+        if more && !self.told && !self.filled(messages) {
             return Err(too_far());
         }
         let counted = !more || self.passed(messages);
