@@ -6,7 +6,7 @@
 use super::{Asked, Gateway, rename};
 use crate::model::{
     Channel, Channels, Command, Fault, FindChannel, Kind, List, ListChannels, Message, Messages,
-    OneChannel, Outcome, Reply, Text, Window,
+    OneChannel, Operation, Outcome, Reply, Text, Window,
 };
 use crate::route::Source;
 
@@ -83,7 +83,7 @@ impl Gateway {
                     messages.extend(page.messages);
                 }
                 // A place without lists has nothing to add.
-                Err(fault) if fault.kind.is(Kind::Unsupported) => {}
+                Err(fault) if fault.kind.is(Kind::Unsupported) && !self.lists(&seen.upstream) => {}
                 outcome => return outcome,
             }
         }
@@ -98,6 +98,14 @@ impl Gateway {
             messages,
             window: Box::new(window),
         }))
+    }
+
+    fn lists(&self, upstream: &str) -> bool {
+        let shared = &self.relay.shared;
+        let dialect = |at: usize| &shared.dialects[shared.upstreams[at].config.dialect];
+        shared
+            .find(upstream)
+            .is_none_or(|at| dialect(at).calls(Operation::List))
     }
 
     async fn all_seen(&self, asked: &Asked<'_>) -> Result<Vec<Seen>, Fault> {
