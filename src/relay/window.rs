@@ -7,6 +7,8 @@
 mod askable;
 mod excerpt;
 
+use std::collections::HashSet;
+
 pub use askable::Askable;
 use excerpt::{End, Excerpt};
 
@@ -302,10 +304,8 @@ impl Relay {
 
 /// Two answers as one. What was said while they were asked for may have moved messages from one into the other.
 fn joined(mut older: Messages, newer: Messages) -> Messages {
-    let again = |message: &Message| {
-        let mut known = newer.messages.iter();
-        known.any(|newer| !newer.id.is_empty() && newer.id == message.id)
-    };
+    let shown: HashSet<&Text> = newer.messages.iter().map(|message| &message.id).collect();
+    let again = |message: &Message| !message.id.is_empty() && shown.contains(&message.id);
     if let Some(at) = older.messages.iter().position(again) {
         older.messages.truncate(at);
     }
