@@ -93,7 +93,8 @@ impl Principal {
     pub fn signature(&self) -> Text {
         match self.account {
             Some(_) => self.person.id.clone(),
-            None => format_compact!("program {}", self.person.id),
+            // No name has a line's end.
+            None => format_compact!("program\n{}", self.person.id),
         }
     }
 

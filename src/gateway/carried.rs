@@ -1,6 +1,6 @@
 //! How an operation of a client is carried out at an upstream: decided by the mappings alone, when they are read.
 //!
-//! The gateway itself needs none of this; it is what `sabir check` tells, before anybody runs into it.
+//! It is what `sabir check` tells, before anybody runs into it; the gateway itself only asks who has lists.
 
 use crate::model::{Effect, Operation};
 use crate::relay::Shared;

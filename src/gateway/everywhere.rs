@@ -3,7 +3,7 @@
 //! The routes say where to look, each place is asked in turn, and what the caller may not know of is left out. A place
 //! that cannot list its channels still has those that a route names.
 
-use super::{Asked, Gateway, rename};
+use super::{Asked, Carried, Gateway, rename};
 use crate::model::{
     Channel, Channels, Command, Fault, FindChannel, Kind, List, ListChannels, Message, Messages,
     OneChannel, Operation, Outcome, Reply, Text, Window,
@@ -36,11 +36,8 @@ impl Gateway {
             let mut outcome = Ok(Reply::OneChannel(OneChannel {
                 channel: Box::new(seen.channel),
             }));
-            ids.outward(
-                &self.side(asked.profile, &seen.upstream, false),
-                &mut outcome,
-            )
-            .await?;
+            let side = self.teller(asked.profile, &seen.upstream, false);
+            ids.outward(&side, &mut outcome).await?;
             let id = ids
                 .channel_id(&asked.envelope.dialect, asked.profile.ids, &seen.name)
                 .await?;
@@ -66,6 +63,10 @@ impl Gateway {
             offset: None,
             ..list.window.clone()
         };
+        let shared = &self.relay.shared;
+        let lists = |upstream: &str| {
+            Carried::of(shared, upstream, Operation::List) != Some(Carried::Refused)
+        };
         let (mut messages, mut total) = (Vec::new(), Some(0));
         for seen in self.all_seen(asked).await? {
             let ids = &self.relay.shared.ids;
@@ -83,7 +84,7 @@ impl Gateway {
                     messages.extend(page.messages);
                 }
                 // A place without lists has nothing to add.
-                Err(fault) if fault.kind.is(Kind::Unsupported) && !self.lists(&seen.upstream) => {}
+                Err(fault) if fault.kind.is(Kind::Unsupported) && !lists(&seen.upstream) => {}
                 outcome => return outcome,
             }
         }
@@ -98,14 +99,6 @@ impl Gateway {
             messages,
             window: Box::new(window),
         }))
-    }
-
-    fn lists(&self, upstream: &str) -> bool {
-        let shared = &self.relay.shared;
-        let dialect = |at: usize| &shared.dialects[shared.upstreams[at].config.dialect];
-        shared
-            .find(upstream)
-            .is_none_or(|at| dialect(at).calls(Operation::List))
     }
 
     async fn all_seen(&self, asked: &Asked<'_>) -> Result<Vec<Seen>, Fault> {

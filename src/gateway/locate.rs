@@ -3,7 +3,7 @@
 //! The client's names become the upstream's here: of the channel by the route, of a message by the id map. A channel
 //! that is closed to the caller does not exist for it, in every dialect, with the same fault.
 
-use super::{Asked, Gateway};
+use super::{Asked, Gateway, side};
 use crate::auth::Principal;
 use crate::model::{ChannelRule, Command, Effect, Fault, Kind, LOCAL, Text};
 use crate::relay::{Native, NativeKind, unknown_message};
@@ -45,18 +45,17 @@ impl Gateway {
             let dialect = &asked.envelope.dialect;
             (*channel, sure) = ids.channel(dialect, asked.profile.ids, channel).await?;
         }
-        let mut known = None;
-        let found = self.by_message(asked, &mut command, &mut known).await?;
+        let found = self.by_message(asked, &mut command).await?;
         let unknown = found.is_none();
-        let (route, client_channel) = match found {
+        let ((route, client_channel), known) = match found {
             Some(found) => found,
-            None => self.by_channel(asked, &mut command)?,
+            None => (self.by_channel(asked, &mut command)?, None),
         };
         if !sure && !matches!(*command, Command::Send(_)) {
             self.begun(&route).await?;
         }
         self.open(asked, &route, &client_channel)?;
-        let side = self.side(asked.profile, &route.upstream, route.native_ids);
+        let side = side(asked.profile, &route.upstream, route.native_ids);
         let nobody = called.and_then(|called| called.there(&side, &mut command));
         // An id of nothing that was told of would be another message's where it goes.
         if let Some(id) = message_of(&mut command).filter(|id| unknown && !id.is_empty())
@@ -73,14 +72,14 @@ impl Gateway {
         if let Some(channel) = channel_of(&mut command) {
             *channel = route.channel.clone();
         }
-        if let Command::Send(message) = &mut *command
-            && !message.reply_to.is_empty()
-        {
-            let replied = Box::pin(self.replied(asked, &route, &message.reply_to)).await?;
-            message.reply_to = replied;
-        }
-        if let Command::List(list) = &mut *command {
-            self.between(asked, &route, &mut list.window).await?;
+        match &mut *command {
+            _ if side.as_it_is() => {}
+            Command::Send(message) if !message.reply_to.is_empty() => {
+                let replied = Box::pin(self.replied(asked, &route, &message.reply_to)).await?;
+                message.reply_to = replied;
+            }
+            Command::List(list) => self.between(asked, &route, &mut list.window).await?,
+            _ => {}
         }
         self.sound(asked, &mut command, known)?;
         Ok(Located {
@@ -121,14 +120,13 @@ impl Gateway {
         ))
     }
 
-    /// A command that carries a message's id goes where the message is, and names it as it is named there. `known`
-    /// becomes what is known of the message.
+    /// A command that carries a message's id goes where the message is, and names it as it is named there. With what is
+    /// known of the message.
     async fn by_message(
         &self,
         asked: &Asked<'_>,
         command: &mut Command,
-        known: &mut Option<Native>,
-    ) -> Result<Option<(Route, Text)>, Fault> {
+    ) -> Result<Option<((Route, Text), Option<Native>)>, Fault> {
         let named = channel_of(command).cloned().unwrap_or_default();
         let Some(id) = message_of(command).filter(|id| !id.is_empty()) else {
             return Ok(None);
@@ -143,7 +141,8 @@ impl Gateway {
             let Ok(Some(message)) = found else {
                 return Err(unknown_message(id));
             };
-            return self.back(asked, LOCAL, &message.channel, id).map(Some);
+            let back = self.back(asked, LOCAL, &message.channel, id)?;
+            return Ok(Some((back, None)));
         };
         let native = self.bound(asked, native, id).await?;
         let asked_id = std::mem::replace(id, native.id.clone());
@@ -153,19 +152,12 @@ impl Gateway {
                 *id = asked_id;
                 Ok(None)
             }
-            found => {
-                *known = Some(native);
-                found.map(Some)
-            }
+            back => Ok(Some((back?, Some(native)))),
         }
     }
 
     /// What the upstream calls the message that is replied to.
     async fn replied(&self, asked: &Asked<'_>, route: &Route, id: &Text) -> Result<Text, Fault> {
-        let side = self.side(asked.profile, &route.upstream, route.native_ids);
-        if side.as_it_is() {
-            return Ok(id.clone());
-        }
         self.message_in(asked, route, id).await?.ok_or_else(|| {
             let why = "no such message in this channel";
             let fault = Fault::client(Kind::Field, why).field("reply_to");

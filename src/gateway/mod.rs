@@ -175,7 +175,7 @@ impl Gateway {
         self.relay
             .shared
             .ids
-            .outward(&self.side(profile, LOCAL, false), &mut outcome)
+            .outward(&side(profile, LOCAL, false), &mut outcome)
             .await?;
         outcome
     }
@@ -276,7 +276,7 @@ impl Gateway {
         };
         let side = Side {
             sender: &signature,
-            ..self.side(asked.profile, &route.upstream, route.native_ids)
+            ..self.teller(asked.profile, &route.upstream, route.native_ids)
         };
         ids.outward(&side, &mut outcome).await?;
         let (dialect, kind) = (&asked.envelope.dialect, asked.profile.ids);
@@ -297,7 +297,7 @@ impl Gateway {
         if done.moderator.id.is_empty() && done.moderator.name.is_empty() {
             let person = Box::new(asked.principal.person.as_ref().clone());
             let mut outcome = Ok(Reply::OnePerson(OnePerson { person }));
-            let side = self.side(asked.profile, LOCAL, false);
+            let side = side(asked.profile, LOCAL, false);
             self.relay.shared.ids.outward(&side, &mut outcome).await?;
             if let Reply::OnePerson(one) = outcome? {
                 done.moderator = one.person;
@@ -335,14 +335,11 @@ impl Gateway {
         }
     }
 
-    /// How ids of an upstream's things are written for this client.
-    fn side<'a>(&self, profile: &Profile, upstream: &'a str, native: bool) -> Side<'a> {
+    /// The same for what is told of messages, which may be marked beside the upstream.
+    fn teller<'a>(&self, profile: &Profile, upstream: &'a str, native: bool) -> Side<'a> {
         Side {
-            kind: profile.ids,
-            upstream,
             marked_by: self.relay.shared.marked_by(upstream),
-            native,
-            sender: "",
+            ..side(profile, upstream, native)
         }
     }
 
@@ -374,6 +371,17 @@ fn context(envelope: &Envelope, caller: Caller) -> ReplyContext {
             session,
         },
         upstream: Text::default(),
+    }
+}
+
+/// How ids of an upstream's things are written for this client.
+fn side<'a>(profile: &Profile, upstream: &'a str, native: bool) -> Side<'a> {
+    Side {
+        kind: profile.ids,
+        upstream,
+        marked_by: upstream,
+        native,
+        sender: "",
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a command names by other means than a channel's id: people by the numbers that clients have for them, channels
 //! by whose they are, and the messages that a list begins or ends at.
 //!
-//! After this a command names people and channels as Sabir does, and messages as their upstream does. What nobody gave an id gets one here.
+//! After this a command names people and channels as Sabir does, and messages as their upstream does. What nobody gave
+//! an id gets one here.
 
 use compact_str::format_compact;
 
@@ -10,11 +11,8 @@ use crate::model::profile::IdKind;
 use crate::model::{
     Command, Fault, Kind, LOCAL, List, Message, Messages, Reply, Text, Time, Window, alias,
 };
-use crate::relay::{BY_ID, Native, NativeKind, PROVISIONAL, Provisional, Side};
+use crate::relay::{BY_ID, LOOKED_THROUGH, Native, NativeKind, PROVISIONAL, Provisional, Side};
 use crate::route::Route;
-
-/// How far back a message is looked for that was just sent.
-const LOOKED_THROUGH: i64 = 100;
 
 impl Gateway {
     /// Puts the person and the channel that a command means in the place of what it calls them. Returns the person, and
@@ -70,12 +68,6 @@ impl Gateway {
         window: &mut Window,
     ) -> Result<(), Fault> {
         let kind = asked.profile.ids;
-        if self
-            .side(asked.profile, &route.upstream, route.native_ids)
-            .as_it_is()
-        {
-            return Ok(());
-        }
         if route.upstream != LOCAL {
             self.continued(asked, route, "window.before", &mut window.before)
                 .await?;

@@ -67,13 +67,8 @@ impl Gateway {
 impl Asked<'_> {
     /// Whose idempotency keys these are: nobody's key is another's.
     fn scope(&self) -> Text {
-        let kind = if self.principal.account.is_some() {
-            "person"
-        } else {
-            "program"
-        };
-        let (dialect, name) = (&self.envelope.dialect, &self.principal.name);
-        format!("{dialect}\n{kind}\n{name}\n{}", self.application).into()
+        let (dialect, who) = (&self.envelope.dialect, self.principal.signature());
+        format!("{dialect}\n{who}\n{}", self.application).into()
     }
 
     /// The arrival as an upstream may see it. Its ids become the upstream's own marks of a message, so each message of

@@ -56,7 +56,7 @@ pub struct Side<'a> {
     pub marked_by: &'a str,
     /// The route lets the upstream's own ids through.
     pub native: bool,
-    /// Who has just sent the message that is told, by the person's id; empty where none was sent.
+    /// Who has just sent the message that is told, by its signature; empty where none was sent.
     pub sender: &'a str,
 }
 

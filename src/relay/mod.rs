@@ -38,6 +38,7 @@ pub use ids::{Ids, Numbers, Side, unknown_message};
 pub use journal::{Claimed, upstream_key};
 pub use local::{Bars, Local};
 pub use marks::Marks;
+pub use overlay::LOOKED_THROUGH;
 pub use page::page;
 pub use window::BY_ID;
 
@@ -88,6 +89,8 @@ pub struct Shared {
     by_name: HashMap<Text, usize>,
     /// What each dialect's lists can be asked for.
     askable: Vec<Askable>,
+    /// Has each upstream marks of its own on messages?
+    marks_itself: Vec<bool>,
     pub local: Local,
     pub ids: Ids,
     marks: Arc<Marks>,
@@ -107,8 +110,12 @@ impl Shared {
             .map(|(at, upstream)| (upstream.config.name.clone(), at))
             .collect();
         let askable = dialects.iter().map(Askable::of).collect();
+        let marked =
+            |upstream: &Arc<Upstream>| dialects[upstream.config.dialect].calls(Operation::MarkSeen);
+        let marks_itself = upstreams.iter().map(marked).collect();
         Shared {
             askable,
+            marks_itself,
             dialects,
             upstreams,
             by_name,

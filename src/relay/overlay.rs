@@ -11,7 +11,7 @@ use crate::model::{
 use crate::store::{Mark, MarkKind};
 
 /// How far back a message is looked for in an upstream that only lists.
-pub(super) const LOOKED_THROUGH: i64 = 100;
+pub const LOOKED_THROUGH: i64 = 100;
 
 impl Shared {
     /// Can Sabir do beside this upstream what its dialect lacks?
@@ -30,7 +30,7 @@ impl Shared {
 
     /// Are marks on this upstream's messages ours to keep, because it has none?
     pub(super) fn keeps_marks(&self, at: usize) -> bool {
-        !self.dialects[self.upstreams[at].config.dialect].calls(Operation::MarkSeen)
+        !self.marks_itself[at]
     }
 
     /// The service whose people are told to have marked an upstream's messages.

@@ -84,7 +84,7 @@ pub struct Native {
     pub id: Text,
     /// Kept from the first mint on, because aliases are made of it; never part of what the thing is known by.
     pub created_at: Option<Time>,
-    /// Of a message, who sent it through Sabir, by the person's id; empty where nobody is known to have. The first one
+    /// Of a message, who sent it through Sabir, by its signature; empty where nobody is known to have. The first one
     /// that is told stays, and it is not a part of what the thing is known by either.
     pub sender: Text,
 }
