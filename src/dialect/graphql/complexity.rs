@@ -4,37 +4,35 @@
 
 use std::collections::HashMap;
 
-use async_graphql_parser::Positioned;
-use async_graphql_parser::types::{ExecutableDocument, Selection, SelectionSet};
-use async_graphql_value::Name;
+use bluejay_parser::ast::executable::{Selection, SelectionSet};
+
+use super::document::{Document, selections};
 
 /// Counts the fields of a selection. The fragments have no cycles.
-pub fn of(document: &ExecutableDocument, selection: &SelectionSet) -> u64 {
-    let mut known = HashMap::new();
-    count(document, &selection.items, &mut known)
+pub fn of<'d>(document: &'d Document<'d>, selection: &'d SelectionSet<'d>) -> u64 {
+    count(document, selections(selection), &mut HashMap::new())
 }
 
 fn count<'d>(
-    document: &'d ExecutableDocument,
-    items: &'d [Positioned<Selection>],
-    known: &mut HashMap<&'d Name, u64>,
+    document: &'d Document<'d>,
+    items: &'d [Selection<'d>],
+    known: &mut HashMap<&'d str, u64>,
 ) -> u64 {
     let mut sum: u64 = 0;
     for item in items {
-        let more = match &item.node {
+        let more = match item {
             Selection::Field(field) => {
-                count(document, &field.node.selection_set.node.items, known).saturating_add(1)
+                count(document, selections(field.selection_set()), known).saturating_add(1)
             }
             Selection::InlineFragment(inline) => {
-                count(document, &inline.node.selection_set.node.items, known)
+                count(document, selections(inline.selection_set()), known)
             }
             Selection::FragmentSpread(spread) => {
-                let name = &spread.node.fragment_name.node;
-                match (known.get(name), document.fragments.get(name)) {
+                let name = spread.name().as_str();
+                match (known.get(name), document.fragment(name)) {
                     (Some(count), _) => *count,
                     (None, Some(fragment)) => {
-                        let fields =
-                            count(document, &fragment.node.selection_set.node.items, known);
+                        let fields = count(document, selections(fragment.selection_set()), known);
                         known.insert(name, fields);
                         fields
                     }

@@ -3,7 +3,6 @@
 //! It is projected like any answer, from the schema that the door was given when the mapping was loaded.
 
 use super::schema::{Base, FieldDef, InputDef, Schema, Shape, TypeRef};
-use super::values;
 
 /// The types of introspection; `__Meta` holds the fields that every root or type has unlisted.
 pub const TYPES: &str = r#"
@@ -120,9 +119,10 @@ impl<'s> Item<'s> {
                 "name" => text(&input.name),
                 "description" => about(input.about.as_deref()),
                 "type" => Shown::One(Item::Type(input.of.clone())),
-                "defaultValue" => input.default.as_ref().map_or(Shown::Null, |value| {
-                    Shown::Text(values::constant(value).to_string())
-                }),
+                "defaultValue" => input
+                    .default
+                    .as_ref()
+                    .map_or(Shown::Null, |value| Shown::Text(value.to_string())),
                 _ => Shown::Null,
             },
             Item::Value(value, words) => match name {

@@ -4,18 +4,18 @@
 
 use std::collections::HashSet;
 
-use async_graphql_parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet};
-use async_graphql_parser::{Pos, Positioned};
-use async_graphql_value::{Name, Value};
+use bluejay_core::{Value as _, ValueReference};
+use bluejay_parser::ast::VariableDirective;
+use bluejay_parser::ast::executable::{Field, Selection, SelectionSet};
 use smallvec::{SmallVec, smallvec};
 
-use super::document::Failure;
+use super::document::{self, Document, Failure, arguments, directives, offset, selections};
 use super::plan::{Arguments, Children, Definition, Given, Lead, Meaning, Node, holds, tree};
 use super::schema::{Base, FieldDef, FieldRef, TypeRef};
 use super::spelling::{Fields, Spelling};
 use super::validate::Coerced;
-use super::values::{self, Variables};
-use super::{Error, Origin, Refused, Service};
+use super::values::{self, Literal, Variables};
+use super::{Error, Origin, Pos, Refused, Service};
 
 /// Fields that a plan may have; types under interfaces may multiply what a document asks for.
 const MAX_NODES: usize = 20_000;
@@ -23,7 +23,7 @@ const MAX_NODES: usize = 20_000;
 /// A plan being made.
 pub struct Layout<'d> {
     pub service: &'d Service,
-    pub document: &'d ExecutableDocument,
+    pub document: &'d Document<'d>,
     /// The operation's variables, and what is given for them.
     pub variables: (&'d [Definition], &'d Variables),
     pub lasting: bool,
@@ -46,16 +46,20 @@ struct Place<'d> {
 
 /// The fields that share a key.
 struct Group<'d> {
-    key: &'d Name,
-    fields: SmallVec<[&'d Positioned<Field>; 2]>,
+    key: &'d str,
+    fields: SmallVec<[&'d Field<'d>; 2]>,
 }
 
 type Groups<'d> = SmallVec<[Group<'d>; 8]>;
 
 impl<'d> Layout<'d> {
     /// The fields of a root, in the order of their keys.
-    pub fn roots(&mut self, of: usize, selection: &'d SelectionSet) -> Result<Vec<Node>, Failure> {
-        let groups = self.groups(of, [selection].into_iter());
+    pub fn roots(
+        &mut self,
+        of: usize,
+        selection: &'d SelectionSet<'d>,
+    ) -> Result<Vec<Node>, Failure> {
+        let groups = self.groups(of, [selections(selection)].into_iter());
         let place = Place {
             spelt: None,
             single: true,
@@ -64,7 +68,7 @@ impl<'d> Layout<'d> {
     }
 
     /// The fields of an object type that selections ask for.
-    fn groups(&mut self, of: usize, sets: impl Iterator<Item = &'d SelectionSet>) -> Groups<'d> {
+    fn groups(&mut self, of: usize, sets: impl Iterator<Item = &'d [Selection<'d>]>) -> Groups<'d> {
         let mut groups = Groups::new();
         let mut seen = HashSet::new();
         for set in sets {
@@ -95,17 +99,17 @@ impl<'d> Layout<'d> {
     fn collect(
         &mut self,
         of: usize,
-        set: &'d SelectionSet,
-        seen: &mut HashSet<&'d Name>,
+        items: &'d [Selection<'d>],
+        seen: &mut HashSet<&'d str>,
         groups: &mut Groups<'d>,
     ) {
-        for item in &set.items {
-            if !self.included(item.node.directives()) {
+        for item in items {
+            if !self.included(directives(item)) {
                 continue;
             }
-            match &item.node {
+            match item {
                 Selection::Field(field) => {
-                    let key = &field.node.response_key().node;
+                    let key = field.response_key();
                     match groups.iter_mut().find(|group| group.key == key) {
                         Some(group) => group.fields.push(field),
                         None => groups.push(Group {
@@ -115,20 +119,18 @@ impl<'d> Layout<'d> {
                     }
                 }
                 Selection::InlineFragment(inline) => {
-                    let condition = inline.node.type_condition.as_ref();
-                    let on = condition.map(|condition| condition.node.on.node.as_str());
-                    if self.applies(of, on) {
-                        self.collect(of, &inline.node.selection_set.node, seen, groups);
+                    let on = inline.type_condition();
+                    if self.applies(of, on.map(|on| on.named_type().as_str())) {
+                        self.collect(of, selections(inline.selection_set()), seen, groups);
                     }
                 }
                 Selection::FragmentSpread(spread) => {
-                    let name = &spread.node.fragment_name.node;
-                    let fragment = self.document.fragments.get(name);
-                    if let Some(fragment) = fragment
-                        && self.applies(of, Some(&fragment.node.type_condition.node.on.node))
+                    let name = spread.name().as_str();
+                    if let Some(fragment) = self.document.fragment(name)
+                        && self.applies(of, Some(fragment.type_condition().named_type().as_str()))
                         && seen.insert(name)
                     {
-                        self.collect(of, &fragment.node.selection_set.node, seen, groups);
+                        self.collect(of, selections(fragment.selection_set()), seen, groups);
                     }
                 }
             }
@@ -145,18 +147,18 @@ impl<'d> Layout<'d> {
     }
 
     /// What `@skip` and `@include` say.
-    fn included(&mut self, directives: &[Positioned<Directive>]) -> bool {
+    fn included(&mut self, directives: &'d [VariableDirective<'d>]) -> bool {
         directives.iter().all(|directive| {
-            let condition = directive.node.get_argument("if");
-            let holds = match condition.map(|value| &value.node) {
-                Some(Value::Boolean(flag)) => *flag,
-                Some(Value::Variable(name)) => {
+            let condition = document::condition(directive);
+            let holds = match condition.map(|value| value.as_ref()) {
+                Some(ValueReference::Boolean(flag)) => flag,
+                Some(ValueReference::Variable(name)) => {
                     self.lasting = false;
-                    holds(self.variables.0, self.variables.1, name)
+                    holds(self.variables.0, self.variables.1, name.as_str())
                 }
                 _ => false,
             };
-            holds == (directive.node.name.node == "include")
+            holds == (directive.name().as_str() == "include")
         })
     }
 
@@ -164,33 +166,31 @@ impl<'d> Layout<'d> {
         let service = self.service;
         let schema = &service.schema;
         let field = group.fields[0];
+        let (name, at) = (field.name().as_str(), self.document.pos(field));
         let id = self.nodes;
         self.nodes += 1;
         if self.nodes > MAX_NODES {
-            return Err(Failure::one("The document is too complex", field.pos));
+            return Err(Failure::one("The document is too complex", at));
         }
-        let found = schema.field(of, &field.node.name.node);
+        let found = schema.field(of, name);
         let definition = found.and_then(|found| schema.definition(of, found));
         let (Some(found), Some(definition)) = (found, definition) else {
             // Only a fragment on an interface comes here, for a type that it was not validated for.
             let on = &schema.types[of].name;
-            let message = format!(
-                "Cannot query field \"{}\" on type \"{on}\".",
-                field.node.name.node
-            );
-            return Err(Failure::one(message, field.pos));
+            let message = format!("Cannot query field \"{name}\" on type \"{on}\".");
+            return Err(Failure::one(message, at));
         };
-        let arguments = self.arguments(&field.node, definition, field.pos);
+        let arguments = self.arguments(field, definition, at);
         let mut groups: SmallVec<[(usize, Groups<'d>); 1]> = SmallVec::new();
         let inner = definition.of.named();
         if schema.composite(inner) {
             for possible in &schema.types[inner].possible {
                 let fields = group.fields.iter();
-                let sets = fields.map(|field| &field.node.selection_set.node);
+                let sets = fields.map(|field| selections(field.selection_set()));
                 groups.push((*possible, self.groups(*possible, sets)));
             }
         }
-        let means = self.means((of, found), (&field.node, definition), &groups, place);
+        let means = self.means((of, found), (field, definition), &groups, place);
         let within = Place {
             spelt: match means {
                 Meaning::Spelt(spelling)
@@ -213,7 +213,7 @@ impl<'d> Layout<'d> {
         Ok(Node {
             id,
             lead,
-            at: field.pos,
+            at,
             of,
             field: found,
             nullable: definition.of.nullable,
@@ -225,25 +225,40 @@ impl<'d> Layout<'d> {
         })
     }
 
-    fn arguments(&mut self, field: &Field, definition: &FieldDef, at: Pos) -> Arguments {
+    fn arguments(&mut self, field: &'d Field<'d>, definition: &FieldDef, at: Pos) -> Arguments {
         if definition.arguments.is_empty() {
             return Arguments::None;
         }
-        let given = &field.arguments;
-        if given.iter().any(|(_, value)| values::open(&value.node)) {
+        let given = arguments(field).iter().filter_map(|given| {
+            let index = definition.argument(given.name().as_str())?;
+            Some((index, given))
+        });
+        let given: SmallVec<[_; 4]> = given.collect();
+        if given.iter().any(|(_, given)| document::open(given.value())) {
             self.open = true;
-            return Arguments::Open(given.clone());
+            let given = given.iter().map(|(index, given)| Given {
+                index: *index,
+                name: given.name().as_str().into(),
+                at: self.document.pos(*given),
+                value: given.value().into(),
+            });
+            return Arguments::Open(given.collect());
         }
-        let schema = &self.service.schema;
+        let (schema, document) = (&self.service.schema, self.document);
         let coerced = &mut self.coerced;
-        let value = |given: &Given, of: &TypeRef| {
-            // Mostly they come in the same order.
-            match coerced.iter().position(|(at, _)| *at == given.0.pos) {
-                Some(known) => Ok(Some(coerced.swap_remove(known).1)),
-                None => values::argument(schema, given, of, &Variables::default()),
+        let value = |wanted: usize, of: &TypeRef| {
+            let Some((_, given)) = given.iter().find(|(index, _)| *index == wanted) else {
+                return Ok(None);
+            };
+            let at = offset(*given);
+            if let Some(known) = coerced.iter().position(|(known, _)| *known == at) {
+                return Ok(Some(coerced.swap_remove(known).1));
             }
+            let (name, value) = (given.name().as_str(), Literal::from(given.value()));
+            values::argument(schema, (name, &value), of, &Variables::default())
+                .map_err(|message| Error::new(message, document.place(at)))
         };
-        match tree(schema, definition, given, at, value) {
+        match tree(schema, definition, at, value) {
             Ok(tree) => Arguments::Ready(tree.into_tape()),
             Err(errors) => {
                 self.errors.extend(errors);
@@ -256,7 +271,7 @@ impl<'d> Layout<'d> {
     fn means(
         &self,
         (of, field): (usize, FieldRef),
-        (asked, definition): (&Field, &FieldDef),
+        (asked, definition): (&Field<'_>, &FieldDef),
         groups: &[(usize, Groups<'d>)],
         place: Place<'d>,
     ) -> Meaning {
@@ -295,7 +310,7 @@ impl<'d> Layout<'d> {
         };
         groups.iter().all(|(of, groups)| {
             groups.iter().all(|group| {
-                let name = &group.fields[0].node.name.node;
+                let name = group.fields[0].name().as_str();
                 match self.service.schema.field(*of, name) {
                     Some(FieldRef::Own(at)) => fields.get(at).is_some_and(Option::is_some),
                     found => found == Some(FieldRef::Typename),
@@ -306,10 +321,10 @@ impl<'d> Layout<'d> {
 }
 
 /// The first of a field's refusals that meets how it is asked for.
-fn refused(origin: &Origin, asked: &Field, definition: &FieldDef) -> Option<usize> {
-    let given = |wanted: &str| match asked.arguments.as_slice() {
-        [(name, _)] => definition
-            .argument(&name.node)
+fn refused(origin: &Origin, asked: &Field<'_>, definition: &FieldDef) -> Option<usize> {
+    let given = |wanted: &str| match arguments(asked) {
+        [only] => definition
+            .argument(only.name().as_str())
             .is_some_and(|at| *definition.arguments[at].name == *wanted),
         _ => false,
     };

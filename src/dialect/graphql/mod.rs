@@ -1,6 +1,6 @@
 //! GraphQL as a server, in Absinthe's way: a document becomes a plan of commands, and their outcomes become its answer.
 //!
-//! [`request`] reads the forms in which documents come over HTTP; [`document`] guards and parses one; [`validate`]
+//! [`request`] reads the forms in which documents come over HTTP; [`scan`] and [`document`] guard and parse one; [`validate`]
 //! checks it against the [`schema`]; [`plan`] lays out its selection; [`run`] asks for commands, one wave after
 //! another, and takes their outcomes; [`project`] writes the answer. Nothing here acts: whoever runs a plan carries
 //! out its commands. Which field means which command, and which type shows which record, is the mapping's business.
@@ -19,6 +19,7 @@ pub mod plan;
 pub mod project;
 pub mod request;
 mod run;
+mod scan;
 pub mod schema;
 pub mod spelling;
 mod suggest;
@@ -26,8 +27,6 @@ pub mod tokens;
 mod uses;
 mod validate;
 mod values;
-
-use async_graphql_parser::Pos;
 
 pub use budget::Budget;
 pub use cache::Cache;
@@ -94,6 +93,17 @@ pub struct Entry {
     pub given: Vec<(Source, Given)>,
     /// Fields of the command that the parent's record fills.
     pub from: Vec<(Source, Source)>,
+}
+
+/// A place in a document: its line and the character in that, both from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pos {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Pos {
+    pub const START: Pos = Pos { line: 1, column: 1 };
 }
 
 /// What is wrong with a document, and where.

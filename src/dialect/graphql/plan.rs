@@ -7,16 +7,15 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use async_graphql_parser::types::{OperationDefinition, OperationType};
-use async_graphql_parser::{Pos, Positioned};
-use async_graphql_value::{Name, Value};
+use bluejay_core::executable::OperationDefinition as _;
+use bluejay_parser::ast::executable::OperationDefinition;
 use smallvec::SmallVec;
 
-use super::document::{self, Failure};
+use super::document::{self, Document, Failure, OperationType, Source};
 use super::layout::Layout;
 use super::schema::{FieldDef, FieldRef, Schema, TypeRef};
 use super::values::{self, Literal, Variables};
-use super::{Error, Service, complexity, validate};
+use super::{Error, Pos, Service, complexity, validate};
 use crate::dialect::tape::{Tape, Tree};
 use crate::dialect::write::USUAL_BYTES;
 use crate::model::{Fault, Kind};
@@ -112,7 +111,14 @@ impl Node {
 }
 
 /// An argument as the document has it.
-pub type Given = (Positioned<Name>, Positioned<Value>);
+#[derive(Debug)]
+pub struct Given {
+    /// Its number in the schema.
+    pub index: usize,
+    pub name: Box<str>,
+    pub at: Pos,
+    pub value: Literal,
+}
 
 #[derive(Debug)]
 pub enum Arguments {
@@ -135,24 +141,25 @@ impl Plan {
         variables: &Variables,
         post: bool,
     ) -> Result<Plan, Failure> {
-        let document = document::parse(text)?;
-        let chosen = validate::choose(&document, name)?;
-        let (named, operation) = chosen;
-        forbidden(operation.node.ty, post)?;
-        let coerced = validate::check(&service.schema, &document, &chosen)?;
-        let selection = &operation.node.selection_set.node;
+        let source = Source::new(text)?;
+        let document = source.parse()?;
+        let operation = validate::choose(&document, name)?;
+        let kind = operation.as_ref().operation_type();
+        forbidden(kind, post)?;
+        let coerced = validate::check(&service.schema, &document, operation)?;
+        let selection = operation.selection_set();
         let asked = complexity::of(&document, selection);
         if asked > u64::from(service.complexity) {
-            let name = named.map_or(String::new(), |name| format!(" {name}"));
+            let name = document::name(operation).map_or(String::new(), |name| format!(" {name}"));
             let most = service.complexity;
             return Err(Failure::one(
                 format!(
                     "Operation{name} is too complex: complexity is {asked} and maximum is {most}"
                 ),
-                operation.pos,
+                document.pos(operation),
             ));
         }
-        let definitions = definitions(&service.schema, &operation.node)?;
+        let definitions = definitions(&service.schema, &document, operation);
         let mut layout = Layout {
             service,
             document: &document,
@@ -163,7 +170,7 @@ impl Plan {
             coerced,
             errors: Vec::new(),
         };
-        let root = match operation.node.ty {
+        let root = match kind {
             OperationType::Query => Some(service.schema.query),
             OperationType::Mutation => service.schema.mutation,
             OperationType::Subscription => service.schema.subscription,
@@ -178,7 +185,7 @@ impl Plan {
         order.sort_by_key(|at| roots[*at].id);
         roots.shrink_to_fit();
         Ok(Plan {
-            operation: operation.node.ty,
+            operation: kind,
             roots,
             order,
             variables: definitions,
@@ -230,25 +237,21 @@ pub fn holds(definitions: &[Definition], given: &Variables, name: &str) -> bool 
 
 fn definitions(
     schema: &Schema,
-    operation: &OperationDefinition,
-) -> Result<Vec<Definition>, Failure> {
-    let mut definitions = Vec::new();
-    for definition in &operation.variable_definitions {
-        let found = &definition.node;
-        let Some(of) = schema.resolve(&found.var_type.node) else {
-            continue;
-        };
-        definitions.push(Definition {
-            name: found.name.node.as_str().into(),
-            at: definition.pos,
-            of,
-            default: found
-                .default_value
-                .as_ref()
-                .map(|value| Rc::new(values::constant(&value.node))),
-        });
-    }
-    Ok(definitions)
+    document: &Document<'_>,
+    operation: &OperationDefinition<'_>,
+) -> Vec<Definition> {
+    let definitions = document::definitions(operation).iter();
+    let known = definitions.filter_map(|definition| {
+        Some(Definition {
+            name: definition.variable().as_str().into(),
+            at: document.pos(definition.variable()),
+            of: schema.resolve(definition.r#type())?,
+            default: definition
+                .default_value()
+                .map(|value| Rc::new(value.into())),
+        })
+    });
+    known.collect()
 }
 
 fn filled(definitions: &[Definition], given: &Variables) -> Result<Variables, Failure> {
@@ -281,25 +284,16 @@ fn filled(definitions: &[Definition], given: &Variables) -> Result<Variables, Fa
 pub fn tree(
     schema: &Schema,
     definition: &FieldDef,
-    given: &[Given],
     at: Pos,
-    mut value: impl FnMut(&Given, &TypeRef) -> Result<Option<Tree>, Error>,
+    mut value: impl FnMut(usize, &TypeRef) -> Result<Option<Tree>, Error>,
 ) -> Result<Tree, Vec<Error>> {
     let mut members = Vec::new();
     let mut errors = Vec::new();
     for (index, argument) in definition.arguments.iter().enumerate() {
-        let found = given
-            .iter()
-            .find(|(name, _)| definition.argument(&name.node) == Some(index));
-        let value = match found {
-            Some(given) => value(given, &argument.of),
-            None => Ok(None),
-        };
-        match (value, &argument.default) {
+        match (value(index, &argument.of), &argument.default) {
             (Ok(Some(value)), _) => members.push((String::from(&*argument.name), value)),
             (Ok(None), Some(default)) => {
-                if let Ok(value) = values::coerce(&values::constant(default), &argument.of, schema)
-                {
+                if let Ok(value) = values::coerce(default, &argument.of, schema) {
                     members.push((String::from(&*argument.name), value));
                 }
             }

@@ -3,12 +3,10 @@
 //! A field without a value is null; where the schema allows no null, its parent is null instead, and so on upwards.
 //! Failed fields are null with an error beside the data. Nothing is built in between: values go straight out.
 
-use async_graphql_parser::Pos;
-
 use super::plan::{Meaning, Node};
 use super::run::{Lookup, Run};
 use super::spelling::Spelling;
-use super::{Entry, Error, Refused};
+use super::{Entry, Error, Pos, Refused};
 use crate::dialect::escape::{Style, json_text};
 use crate::dialect::exchange::FaultForm;
 use crate::dialect::template::{Scope, Template};
@@ -95,7 +93,7 @@ fn told(at: Pos, message: &str, out: &mut Vec<u8>) {
 impl<'r> Projector<'r> {
     fn finish(mut self) -> Vec<u8> {
         if !self.errors.is_empty() {
-            self.errors.sort_by_key(|(at, _)| (at.line, at.column));
+            self.errors.sort_by_key(|(at, _)| *at);
             self.writer.out.extend_from_slice(b",\"errors\":[");
             for (index, (_, error)) in self.errors.iter().enumerate() {
                 if index > 0 {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use http::{Method, StatusCode};
 
-use super::document::MAX_BYTES;
+use super::scan::MAX_BYTES;
 use super::values::Variables;
 use crate::dialect::headers::visible;
 use crate::dialect::tape::{Tape, Tree};

@@ -6,8 +6,8 @@
 
 use std::cell::Cell;
 
-use super::document::Failure;
-use super::plan::{self, Arguments, Given, Meaning, Node, Plan};
+use super::document::{Failure, OperationType};
+use super::plan::{self, Arguments, Meaning, Node, Plan};
 use super::schema::{Base, FieldRef, TypeRef};
 use super::spelling::Spelling;
 use super::validate::MAX_ERRORS;
@@ -17,7 +17,6 @@ use crate::dialect::tape::Tape;
 use crate::dialect::template::Scope;
 use crate::model::record::{Slot as _, Value};
 use crate::model::{App, Arrival, Command, Done, Effect, Fault, Outcome, Reply};
-use async_graphql_parser::types::OperationType;
 
 /// A root shows no record.
 static NOTHING: Done = Done {};
@@ -87,7 +86,7 @@ impl<'s> Run<'s> {
             run.bind(node, &variables, &mut errors);
         }
         run.open.sort_unstable_by_key(|(id, _)| *id);
-        errors.sort_by_key(|error: &super::Error| (error.at.line, error.at.column));
+        errors.sort_by_key(|error: &super::Error| error.at);
         if errors.is_empty() {
             Ok(run)
         } else {
@@ -102,7 +101,7 @@ impl<'s> Run<'s> {
         {
             let weight = given
                 .iter()
-                .map(|(_, value)| variables.weight(&value.node))
+                .map(|given| variables.weight(&given.value))
                 .sum();
             if !self.budget.fill(weight) {
                 errors.truncate(MAX_ERRORS);
@@ -111,9 +110,12 @@ impl<'s> Run<'s> {
                     node.at,
                 ));
             }
-            let value =
-                |given: &Given, of: &TypeRef| values::argument(schema, given, of, variables);
-            match plan::tree(schema, definition, given, node.at, value) {
+            let value = |index, of: &TypeRef| match given.iter().find(|one| one.index == index) {
+                Some(given) => values::argument(schema, (&given.name, &given.value), of, variables)
+                    .map_err(|message| super::Error::new(message, given.at)),
+                None => Ok(None),
+            };
+            match plan::tree(schema, definition, node.at, value) {
                 Ok(tree) => self.open.push((node.id, tree.into_tape())),
                 Err(found) => errors.extend(found),
             }

@@ -10,8 +10,10 @@ use async_graphql_parser::types::{
 };
 use async_graphql_parser::{Error, Positioned, parse_schema};
 use async_graphql_value::ConstValue;
+use bluejay_parser::ast::executable::VariableType;
 
 use super::introspect;
+use super::values::Literal;
 
 #[derive(Clone, Debug, Default)]
 pub struct Schema {
@@ -64,7 +66,7 @@ pub struct InputDef {
     pub key: Box<str>,
     pub about: Option<Box<str>>,
     pub of: TypeRef,
-    pub default: Option<ConstValue>,
+    pub default: Option<Literal>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -255,7 +257,7 @@ impl Schema {
             key: underscore(name).into(),
             about: input.description.map(|about| about.node.into()),
             of: self.type_ref(&input.ty.node),
-            default: input.default_value.map(|value| value.node),
+            default: input.default_value.map(|value| constant(value.node)),
         }
     }
 
@@ -271,13 +273,17 @@ impl Schema {
     }
 
     /// A type as a query names it.
-    pub fn resolve(&self, found: &Type) -> Option<TypeRef> {
-        let base = match &found.base {
-            BaseType::Named(name) => Base::Named(self.find(name)?),
-            BaseType::List(item) => Base::List(Box::new(self.resolve(item)?)),
+    pub fn resolve(&self, found: &VariableType<'_>) -> Option<TypeRef> {
+        let (base, required) = match found {
+            VariableType::Named {
+                name, is_required, ..
+            } => (Base::Named(self.find(name.as_str())?), is_required),
+            VariableType::List {
+                inner, is_required, ..
+            } => (Base::List(Box::new(self.resolve(inner)?)), is_required),
         };
         Some(TypeRef {
-            nullable: found.nullable,
+            nullable: !required,
             base,
         })
     }
@@ -355,6 +361,26 @@ impl Schema {
             .possible
             .iter()
             .any(|at| self.types[right].possible.contains(at))
+    }
+}
+
+/// An argument's default.
+fn constant(value: ConstValue) -> Literal {
+    match value {
+        ConstValue::Null | ConstValue::Binary(_) => Literal::Null,
+        ConstValue::Boolean(flag) => Literal::Bool(flag),
+        ConstValue::Number(number) => match number.as_i64() {
+            Some(int) => Literal::Int(int),
+            None => Literal::Float(number.as_f64().unwrap_or(f64::MAX)),
+        },
+        ConstValue::String(text) => Literal::Text(text),
+        ConstValue::Enum(name) => Literal::Name(name.to_string()),
+        ConstValue::List(elements) => Literal::List(elements.into_iter().map(constant).collect()),
+        ConstValue::Object(members) => {
+            let members = members.into_iter();
+            let members = members.map(|(name, value)| (name.to_string(), constant(value)));
+            Literal::Object(members.collect())
+        }
     }
 }
 

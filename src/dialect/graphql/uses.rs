@@ -4,47 +4,42 @@
 
 use std::collections::{HashMap, HashSet};
 
-use async_graphql_parser::types::{
-    Directive, ExecutableDocument, OperationDefinition, Selection, SelectionSet,
-};
-use async_graphql_parser::{Pos, Positioned};
-use async_graphql_value::Name;
+use bluejay_parser::ast::executable::Selection;
+use bluejay_parser::ast::{VariableArgument, VariableDirective};
 
 use super::Error;
+use super::document::{self, Document, arguments, directives, offset, selections};
 use super::validate::{MAX_ERRORS, Validation};
-use super::values;
 
-/// The spreads of a selection, fields and inline fragments entered.
-fn spreads<'d>(selection: &'d SelectionSet, found: &mut Vec<(&'d Name, Pos)>) {
-    for item in &selection.items {
-        match &item.node {
-            Selection::Field(field) => spreads(&field.node.selection_set.node, found),
-            Selection::InlineFragment(inline) => spreads(&inline.node.selection_set.node, found),
-            Selection::FragmentSpread(spread) => {
-                found.push((&spread.node.fragment_name.node, item.pos))
-            }
+/// The names that a selection spreads, fields and inline fragments entered.
+fn spreads<'d>(items: &'d [Selection<'d>], found: &mut Vec<&'d str>) {
+    for item in items {
+        match item {
+            Selection::Field(field) => spreads(selections(field.selection_set()), found),
+            Selection::InlineFragment(inline) => spreads(selections(inline.selection_set()), found),
+            Selection::FragmentSpread(spread) => found.push(spread.name().as_str()),
         }
     }
 }
 
 /// Fragments that come to themselves again.
-pub fn cycles(document: &ExecutableDocument) -> Vec<Error> {
-    let edges: HashMap<&Name, Vec<&Name>> = document
-        .fragments
-        .iter()
-        .map(|(name, fragment)| {
+pub fn cycles(document: &Document<'_>) -> Vec<Error> {
+    let fragments = document.fragments().iter();
+    let edges: HashMap<&str, Vec<&str>> = fragments
+        .map(|fragment| {
             let mut found = Vec::new();
-            spreads(&fragment.node.selection_set.node, &mut found);
-            (name, found.into_iter().map(|(name, _)| name).collect())
+            spreads(selections(fragment.selection_set()), &mut found);
+            (fragment.name().as_str(), found)
         })
         .collect();
     let mut errors = Vec::new();
-    for (name, fragment) in &document.fragments {
+    for fragment in document.fragments() {
+        let name = fragment.name().as_str();
         if errors.len() >= MAX_ERRORS {
             break;
         }
         let mut seen = HashSet::new();
-        let mut waiting: Vec<(&Name, Vec<&Name>)> = vec![(name, Vec::new())];
+        let mut waiting: Vec<(&str, Vec<&str>)> = vec![(name, Vec::new())];
         while let Some((at, way)) = waiting.pop() {
             for next in edges.get(at).into_iter().flatten().copied() {
                 if next == name {
@@ -60,7 +55,7 @@ pub fn cycles(document: &ExecutableDocument) -> Vec<Error> {
                     };
                     errors.push(Error::new(
                         format!("Cannot spread fragment \"{name}\" within itself{via}."),
-                        fragment.pos,
+                        document.pos(fragment),
                     ));
                     waiting.clear();
                     break;
@@ -77,43 +72,39 @@ pub fn cycles(document: &ExecutableDocument) -> Vec<Error> {
 /// What an operation uses, directly or in fragments.
 #[derive(Default)]
 struct Uses<'d> {
-    variables: Vec<(&'d str, Pos)>,
-    spreads: Vec<(&'d Name, Pos)>,
+    variables: Vec<(&'d str, usize)>,
+    spreads: Vec<(&'d str, usize)>,
 }
 
 impl<'d> Uses<'d> {
-    fn directives(&mut self, directives: &'d [Positioned<Directive>]) {
+    fn directives(&mut self, directives: &'d [VariableDirective<'d>]) {
         for directive in directives {
-            self.arguments(&directive.node.arguments);
+            self.arguments(document::directive_arguments(directive));
         }
     }
 
-    fn arguments(
-        &mut self,
-        arguments: &'d [(Positioned<Name>, Positioned<async_graphql_value::Value>)],
-    ) {
-        for (_, value) in arguments {
-            let mut found = Vec::new();
-            values::variables_in(&value.node, &mut found);
-            self.variables
-                .extend(found.into_iter().map(|name| (name.as_str(), value.pos)));
+    fn arguments(&mut self, arguments: &'d [VariableArgument<'d>]) {
+        for argument in arguments {
+            let value = argument.value();
+            let at = offset(value);
+            document::variables(value, &mut |name| self.variables.push((name, at)));
         }
     }
 
-    fn selection(&mut self, selection: &'d SelectionSet) {
-        for item in &selection.items {
-            self.directives(item.node.directives());
-            match &item.node {
+    fn selections(&mut self, items: &'d [Selection<'d>]) {
+        for item in items {
+            self.directives(directives(item));
+            match item {
                 Selection::Field(field) => {
-                    self.arguments(&field.node.arguments);
-                    self.selection(&field.node.selection_set.node);
+                    self.arguments(arguments(field));
+                    self.selections(selections(field.selection_set()));
                 }
                 Selection::InlineFragment(inline) => {
-                    self.selection(&inline.node.selection_set.node)
+                    self.selections(selections(inline.selection_set()))
                 }
-                Selection::FragmentSpread(spread) => self
-                    .spreads
-                    .push((&spread.node.fragment_name.node, item.pos)),
+                Selection::FragmentSpread(spread) => {
+                    self.spreads.push((spread.name().as_str(), offset(spread)))
+                }
             }
         }
     }
@@ -121,27 +112,25 @@ impl<'d> Uses<'d> {
 
 impl<'d> Validation<'d> {
     /// Fragments and variables: known, defined and used.
-    pub(super) fn uses(
-        &mut self,
-        name: Option<&Name>,
-        operation: &'d Positioned<OperationDefinition>,
-    ) {
+    pub(super) fn uses(&mut self) {
+        let (document, operation) = (self.document, self.operation);
         let mut uses = Uses::default();
-        uses.directives(&operation.node.directives);
-        uses.selection(&operation.node.selection_set.node);
-        let mut reached: HashSet<&Name> = HashSet::new();
+        uses.directives(document::operation_directives(operation));
+        uses.selections(selections(operation.selection_set()));
+        let mut reached: HashSet<&str> = HashSet::new();
         let mut next = 0;
         while let Some((fragment, at)) = uses.spreads.get(next).copied() {
             next += 1;
-            match self.document.fragments.get(fragment) {
+            match document.fragment(fragment) {
                 Some(found) if reached.insert(fragment) => {
-                    uses.selection(&found.node.selection_set.node)
+                    uses.selections(selections(found.selection_set()))
                 }
                 Some(_) => {}
                 None => self.error(format!("Unknown fragment \"{fragment}\""), at),
             }
         }
         self.unused();
+        let name = document::name(operation);
         let of = name.map_or(String::new(), |name| format!(" in operation \"{name}\""));
         let by = name.map_or(String::new(), |name| format!(" by operation \"{name}\""));
         let mut used = HashSet::new();
@@ -151,21 +140,22 @@ impl<'d> Validation<'d> {
             }
         }
         let mut times: HashMap<&str, usize> = HashMap::new();
-        for definition in &operation.node.variable_definitions {
-            *times.entry(definition.node.name.node.as_str()).or_default() += 1;
+        let definitions = document::definitions(operation);
+        for definition in definitions {
+            *times.entry(definition.variable().as_str()).or_default() += 1;
         }
-        for definition in &operation.node.variable_definitions {
-            let variable = definition.node.name.node.as_str();
+        for definition in definitions {
+            let variable = definition.variable().as_str();
             if times.get(variable).is_some_and(|times| *times > 1) {
                 self.error(
                     format!("There can only be one variable named \"{variable}\"."),
-                    definition.pos,
+                    offset(definition.variable()),
                 );
             }
             if !used.contains(variable) {
                 self.error(
                     format!("Variable \"{variable}\" is never used{of}."),
-                    definition.pos,
+                    offset(definition.variable()),
                 );
             }
         }
@@ -173,21 +163,25 @@ impl<'d> Validation<'d> {
 
     /// Fragments that nothing spreads; those that another operation does are none.
     fn unused(&mut self) {
-        if self.document.fragments.is_empty() {
+        let document = self.document;
+        if document.fragments().is_empty() {
             return;
         }
-        let mut everywhere = Uses::default();
-        let operations = self.document.operations.iter().map(|(_, found)| found);
-        for operation in operations {
-            everywhere.selection(&operation.node.selection_set.node);
+        let mut spread = Vec::new();
+        for operation in document.operations() {
+            spreads(selections(operation.selection_set()), &mut spread);
         }
-        for fragment in self.document.fragments.values() {
-            everywhere.selection(&fragment.node.selection_set.node);
+        for fragment in document.fragments() {
+            spreads(selections(fragment.selection_set()), &mut spread);
         }
-        let spread: HashSet<&Name> = everywhere.spreads.iter().map(|(name, _)| *name).collect();
-        for (fragment, found) in &self.document.fragments {
-            if !spread.contains(fragment) {
-                self.error(format!("Fragment \"{fragment}\" is never used."), found.pos);
+        let spread: HashSet<&str> = spread.into_iter().collect();
+        for fragment in document.fragments() {
+            let name = fragment.name().as_str();
+            if !spread.contains(name) {
+                self.error(
+                    format!("Fragment \"{name}\" is never used."),
+                    offset(fragment),
+                );
             }
         }
     }

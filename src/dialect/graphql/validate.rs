@@ -5,77 +5,69 @@
 
 use std::collections::HashMap;
 
-use async_graphql_parser::types::{
-    Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType,
-    Selection, SelectionSet, VariableDefinition,
+use bluejay_core::executable::OperationDefinition as _;
+use bluejay_parser::ast::VariableDirective;
+use bluejay_parser::ast::executable::{
+    Field, OperationDefinition, Selection, TypeCondition, VariableDefinition, VariableType,
 };
-use async_graphql_parser::{Pos, Positioned};
-use async_graphql_value::Name;
 use smallvec::SmallVec;
 
-use super::document::Failure;
+use super::document::{
+    self, Document, Failure, OperationType, arguments, directives, offset, selections,
+};
 use super::schema::{FieldDef, Schema, Shape, TypeRef};
 use super::uses::cycles;
-use super::values::{self, Variables};
-use super::{Error, document};
+use super::values::{self, Literal, Variables};
+use super::{Error, Pos};
 use crate::dialect::tape::Tree;
 
 /// Mistakes that are told; nobody reads more.
 pub(super) const MAX_ERRORS: usize = 100;
 
-/// The operation that is meant, and its name.
-pub type Chosen<'d> = (Option<&'d Name>, &'d Positioned<OperationDefinition>);
-
 /// Finds the operation of this name, or the only one.
 ///
 /// # Errors
 /// There is none, or it is not said which.
-pub fn choose<'d>(document: &'d ExecutableDocument, name: &str) -> Result<Chosen<'d>, Failure> {
-    let found = match &document.operations {
-        DocumentOperations::Single(only) if name.is_empty() => Some((None, only)),
-        DocumentOperations::Multiple(many) if name.is_empty() && many.len() == 1 => many
+pub fn choose<'d>(
+    document: &'d Document<'d>,
+    name: &str,
+) -> Result<&'d OperationDefinition<'d>, Failure> {
+    let operations = document.operations();
+    let found = match operations {
+        [only] if name.is_empty() => Some(only),
+        many => many
             .iter()
-            .next()
-            .map(|(name, operation)| (Some(name), operation)),
-        DocumentOperations::Multiple(many) => many
-            .get_key_value(name)
-            .map(|(name, operation)| (Some(name), operation)),
-        DocumentOperations::Single(_) => None,
+            .find(|one| document::name(one).is_some_and(|known| known == name)),
     };
     found.ok_or_else(|| {
-        let what = match document.operations.iter().count() {
-            1 => "The provided operation name did not match the operation in the query.",
+        let what = match operations {
+            [_] => "The provided operation name did not match the operation in the query.",
             _ => "Must provide a valid operation name if query contains multiple operations.",
         };
         let given = match name {
             "" => "No operation name was given.".to_owned(),
             name => format!("The provided operation name was: {name:?}"),
         };
-        let first = document
-            .operations
-            .iter()
-            .map(|(_, operation)| operation.pos)
-            .min();
+        let first = operations.first();
         Failure::one(
             format!("{what}\n\n{given}\n"),
-            first.unwrap_or(document::START),
+            first.map_or(Pos::START, |first| document.pos(first)),
         )
     })
 }
 
-/// Arguments without variables, made what their types say, by the places of their names.
-pub type Coerced = Vec<(Pos, Tree)>;
+/// Arguments without variables, made what their types say, by the bytes with which their names begin.
+pub type Coerced = Vec<(usize, Tree)>;
 
 /// A walk over a document.
 pub struct Validation<'d> {
     pub schema: &'d Schema,
-    pub document: &'d ExecutableDocument,
-    /// The operation's, if it has one.
-    name: Option<&'d Name>,
+    pub document: &'d Document<'d>,
+    pub operation: &'d OperationDefinition<'d>,
     pub errors: Vec<Error>,
     coerced: Coerced,
     /// Variables of the operation, each with its definition.
-    pub(super) defined: HashMap<&'d str, &'d VariableDefinition>,
+    pub(super) defined: HashMap<&'d str, &'d VariableDefinition<'d>>,
 }
 
 /// Checks everything that does not depend on the variables' values, and keeps what was made of arguments.
@@ -84,35 +76,32 @@ pub struct Validation<'d> {
 /// Every mistake.
 pub fn check<'d>(
     schema: &'d Schema,
-    document: &'d ExecutableDocument,
-    chosen: &Chosen<'d>,
+    document: &'d Document<'d>,
+    operation: &'d OperationDefinition<'d>,
 ) -> Result<Coerced, Failure> {
     let mut errors = cycles(document);
     let mut coerced = Coerced::new();
     if errors.is_empty() {
-        let (name, operation) = chosen;
+        let definitions = document::definitions(operation).iter();
         let mut validation = Validation {
             schema,
             document,
-            name: *name,
+            operation,
             errors,
             coerced,
-            defined: operation
-                .node
-                .variable_definitions
-                .iter()
-                .map(|definition| (definition.node.name.node.as_str(), &definition.node))
+            defined: definitions
+                .map(|definition| (definition.variable().as_str(), definition))
                 .collect(),
         };
-        validation.uses(*name, operation);
-        validation.operation(operation);
+        validation.uses();
+        validation.operation();
         Validation {
             errors,
             coerced,
             ..
         } = validation;
     }
-    errors.sort_by_key(|error| (error.at.line, error.at.column));
+    errors.sort_by_key(|error| error.at);
     if errors.is_empty() {
         Ok(coerced)
     } else {
@@ -121,9 +110,11 @@ pub fn check<'d>(
 }
 
 impl<'d> Validation<'d> {
-    pub(super) fn error(&mut self, message: impl Into<String>, at: Pos) {
+    /// Tells a mistake at a byte of the document.
+    pub(super) fn error(&mut self, message: impl Into<String>, at: usize) {
         if !self.full() {
-            self.errors.push(Error::new(message, at));
+            self.errors
+                .push(Error::new(message, self.document.place(at)));
         }
     }
 
@@ -132,87 +123,90 @@ impl<'d> Validation<'d> {
         self.errors.len() >= MAX_ERRORS
     }
 
-    fn operation(&mut self, operation: &'d Positioned<OperationDefinition>) {
-        for definition in &operation.node.variable_definitions {
-            let of = &definition.node.var_type.node;
-            let (variable, shown) = (&definition.node.name.node, of.to_string());
+    fn operation(&mut self) {
+        let (document, operation) = (self.document, self.operation);
+        for definition in document::definitions(operation) {
+            let (variable, at) = (
+                definition.variable().as_str(),
+                offset(definition.variable()),
+            );
+            let (of, shown) = (definition.r#type(), written(definition.r#type()));
             match self.schema.resolve(of) {
                 None => {
                     let name = shown.trim_matches(|char| matches!(char, '[' | ']' | '!'));
-                    self.error(format!("Unknown type \"{name}\"."), definition.pos);
+                    self.error(format!("Unknown type \"{name}\"."), at);
                 }
                 Some(found) if self.schema.composite(found.named()) => self.error(
                     format!("Variable \"{variable}\" cannot be non-input type \"{shown}\"."),
-                    definition.pos,
+                    at,
                 ),
                 Some(_) => {}
             }
         }
-        let root = match operation.node.ty {
+        let kind = operation.as_ref().operation_type();
+        let root = match kind {
             OperationType::Query => Some(self.schema.query),
             OperationType::Mutation => self.schema.mutation,
             OperationType::Subscription => self.schema.subscription,
         };
         let Some(root) = root else {
             return self.error(
-                format!("Operation \"{}\" not supported", operation.node.ty),
-                operation.pos,
+                format!("Operation \"{kind}\" not supported"),
+                offset(operation),
             );
         };
-        let items = &operation.node.selection_set.node.items;
-        if operation.node.ty == OperationType::Subscription && items.len() > 1 {
+        let items = selections(operation.selection_set());
+        if kind == OperationType::Subscription && items.len() > 1 {
             self.error(
                 "Only one field is permitted on the root object when subscribing",
-                operation.pos,
+                offset(operation),
             );
         }
-        self.directives(&operation.node.directives, Some(operation.node.ty));
-        self.selection(root, &operation.node.selection_set.node);
-        for fragment in self.document.fragments.values() {
-            let name = &fragment.node.type_condition.node.on.node;
-            match self.schema.find(name) {
-                Some(of) => self.selection(of, &fragment.node.selection_set.node),
-                None => self.error(
-                    format!("Unknown type \"{name}\"."),
-                    fragment.node.type_condition.pos,
-                ),
+        self.directives(document::operation_directives(operation), Some(kind));
+        self.selections(root, items);
+        for fragment in document.fragments() {
+            if let Some(of) = self.condition(fragment.type_condition()) {
+                self.selections(of, selections(fragment.selection_set()));
             }
         }
     }
 
-    fn selection(&mut self, of: usize, selection: &'d SelectionSet) {
-        for item in &selection.items {
+    /// The type that a fragment is for.
+    fn condition(&mut self, condition: &TypeCondition<'_>) -> Option<usize> {
+        let name = condition.named_type();
+        let found = self.schema.find(name.as_str());
+        if found.is_none() {
+            let on = self.document.before(name);
+            self.error(format!("Unknown type \"{}\".", name.as_str()), on);
+        }
+        found
+    }
+
+    fn selections(&mut self, of: usize, items: &'d [Selection<'d>]) {
+        for item in items {
             if self.full() {
                 return;
             }
-            self.directives(item.node.directives(), None);
-            match &item.node {
-                Selection::Field(field) => self.field(of, &field.node, item.pos),
+            self.directives(directives(item), None);
+            match item {
+                Selection::Field(field) => self.field(of, field),
                 Selection::FragmentSpread(_) => {}
                 Selection::InlineFragment(inline) => {
-                    let condition = inline.node.type_condition.as_ref();
-                    let inner = match condition {
+                    let inner = match inline.type_condition() {
                         None => Some(of),
-                        Some(condition) => {
-                            let name = &condition.node.on.node;
-                            let found = self.schema.find(name);
-                            if found.is_none() {
-                                self.error(format!("Unknown type \"{name}\"."), condition.pos);
-                            }
-                            found
-                        }
+                        Some(condition) => self.condition(condition),
                     };
                     if let Some(inner) = inner {
-                        self.selection(inner, &inline.node.selection_set.node);
+                        self.selections(inner, selections(inline.selection_set()));
                     }
                 }
             }
         }
     }
 
-    fn field(&mut self, of: usize, field: &'d Field, at: Pos) {
-        let schema = self.schema;
-        let name = &field.name.node;
+    fn field(&mut self, of: usize, field: &'d Field<'d>) {
+        let (schema, at) = (self.schema, offset(field));
+        let name = field.name().as_str();
         let definition = schema
             .field(of, name)
             .and_then(|found| schema.definition(of, found));
@@ -224,9 +218,9 @@ impl<'d> Validation<'d> {
                 at,
             );
         };
-        self.arguments(of, field, definition, at);
+        self.arguments(of, field, definition);
         let inner = definition.of.named();
-        let items = &field.selection_set.node.items;
+        let items = selections(field.selection_set());
         let shown = || schema.type_name(&definition.of);
         match (schema.composite(inner), items.is_empty()) {
             (true, true) => self.error(
@@ -237,54 +231,48 @@ impl<'d> Validation<'d> {
                 format!("Field \"{name}\" must not have a selection since type \"{}\" has no subfields.", shown()),
                 at,
             ),
-            _ => self.selection(inner, &field.selection_set.node),
+            _ => self.selections(inner, items),
         }
     }
 
-    fn arguments(&mut self, of: usize, field: &'d Field, definition: &'d FieldDef, at: Pos) {
-        let mut given: SmallVec<[(usize, Pos); 8]> = SmallVec::new();
-        for given_argument in &field.arguments {
-            let (name, value) = given_argument;
+    fn arguments(&mut self, of: usize, field: &'d Field<'d>, definition: &'d FieldDef) {
+        let mut given: SmallVec<[(usize, usize); 8]> = SmallVec::new();
+        for given_argument in arguments(field) {
+            let (name, at) = (given_argument.name().as_str(), offset(given_argument));
             if self.full() {
                 return;
             }
-            let Some(found) = definition.argument(&name.node) else {
-                let (field, on) = (&field.name.node, &self.schema.types[of].name);
+            let Some(found) = definition.argument(name) else {
+                let (field, on) = (field.name().as_str(), &self.schema.types[of].name);
                 self.error(
-                    format!(
-                        "Unknown argument \"{}\" on field \"{field}\" of type \"{on}\".",
-                        name.node
-                    ),
-                    name.pos,
+                    format!("Unknown argument \"{name}\" on field \"{field}\" of type \"{on}\"."),
+                    at,
                 );
                 continue;
             };
             let before = given.iter_mut().find(|(known, _)| *known == found);
             if let Some((_, before)) = before {
-                let first = std::mem::replace(before, name.pos);
+                let first = std::mem::replace(before, at);
                 self.error("Duplicate argument name.", first);
-                self.error("Duplicate argument name.", name.pos);
+                self.error("Duplicate argument name.", at);
                 continue;
             }
-            given.push((found, name.pos));
+            given.push((found, at));
             let argument = &definition.arguments[found];
-            if !values::open(&value.node) {
+            let literal = Literal::from(given_argument.value());
+            if let Literal::Variable(variable) = &literal {
+                let at = offset(given_argument.value());
+                self.variable_type(variable, &argument.of, argument.default.is_some(), at);
+            } else if !literal.open() {
                 let none = Variables::default();
-                match values::argument(self.schema, given_argument, &argument.of, &none) {
+                match values::argument(self.schema, (name, &literal), &argument.of, &none) {
                     // An interface's field may say another type than that of the object which it is asked of.
                     Ok(Some(value)) if self.schema.types[of].shape == Shape::Object => {
-                        self.coerced.push((name.pos, value));
+                        self.coerced.push((at, value));
                     }
                     Ok(_) => {}
-                    Err(error) => self.error(error.message, error.at),
+                    Err(message) => self.error(message, at),
                 }
-            } else if let async_graphql_value::Value::Variable(variable) = &value.node {
-                self.variable_type(
-                    variable,
-                    &argument.of,
-                    argument.default.is_some(),
-                    value.pos,
-                );
             }
         }
         for (index, argument) in definition.arguments.iter().enumerate() {
@@ -298,21 +286,21 @@ impl<'d> Validation<'d> {
                         "In argument \"{}\": Expected type \"{expected}\", found null.",
                         argument.name
                     ),
-                    at,
+                    offset(field),
                 );
             }
         }
     }
 
     /// Is a variable's type good for the place where it stands?
-    fn variable_type(&mut self, name: &Name, wanted: &TypeRef, defaulted: bool, at: Pos) {
-        let Some(definition) = self.defined.get(name.as_str()) else {
+    fn variable_type(&mut self, name: &str, wanted: &TypeRef, defaulted: bool, at: usize) {
+        let Some(definition) = self.defined.get(name).copied() else {
             return;
         };
-        let Some(mut found) = self.schema.resolve(&definition.var_type.node) else {
+        let Some(mut found) = self.schema.resolve(definition.r#type()) else {
             return;
         };
-        if definition.default_value.is_some() {
+        if definition.default_value().is_some() {
             found.nullable = false;
         }
         let wanted_here = TypeRef {
@@ -320,9 +308,9 @@ impl<'d> Validation<'d> {
             ..wanted.clone()
         };
         if !accepts(&wanted_here, &found) {
-            let found = definition.var_type.node.to_string();
+            let found = written(definition.r#type());
             let expected = self.schema.type_name(wanted);
-            let variable = match self.name {
+            let variable = match document::name(self.operation) {
                 Some(operation) => format!("In operation `{operation}`, variable"),
                 None => "Variable".to_owned(),
             };
@@ -334,38 +322,43 @@ impl<'d> Validation<'d> {
     }
 
     /// Those of a field or a fragment's place, or of something else, where none of them has a meaning.
-    fn directives(&mut self, directives: &'d [Positioned<Directive>], on: Option<OperationType>) {
+    fn directives(&mut self, directives: &'d [VariableDirective<'d>], on: Option<OperationType>) {
         for directive in directives {
-            let name = &directive.node.name.node;
-            if !matches!(name.as_str(), "skip" | "include") {
-                self.error(format!("Unknown directive `{name}'."), directive.pos);
+            let (name, at) = (directive.name().as_str(), offset(directive));
+            if !matches!(name, "skip" | "include") {
+                self.error(format!("Unknown directive `{name}'."), at);
                 continue;
             }
             if let Some(on) = on {
-                let on = on.to_string().to_uppercase();
-                self.error(
-                    format!("Directive `{name}' may not be used on {on}."),
-                    directive.pos,
-                );
+                let on = on.as_ref().to_uppercase();
+                self.error(format!("Directive `{name}' may not be used on {on}."), at);
             }
-            let condition = directive.node.get_argument("if");
-            use async_graphql_value::Value;
-            match condition.map(|value| &value.node) {
-                Some(Value::Boolean(_) | Value::Variable(_)) => {}
+            match document::condition(directive).map(Literal::from) {
+                Some(Literal::Bool(_) | Literal::Variable(_)) => {}
                 Some(other) => {
-                    let shown = values::written(other);
-                    self.error(
-                        format!("Argument \"if\" has invalid value {shown}."),
-                        directive.pos,
-                    );
+                    let shown = values::shown(&other);
+                    self.error(format!("Argument \"if\" has invalid value {shown}."), at);
                 }
                 None => self.error(
                     "In argument \"if\": Expected type \"Boolean!\", found null.",
-                    directive.pos,
+                    at,
                 ),
             }
         }
     }
+}
+
+/// A variable's type, as it is written.
+fn written(of: &VariableType<'_>) -> String {
+    let (inner, required) = match of {
+        VariableType::Named {
+            name, is_required, ..
+        } => (name.as_str().to_owned(), is_required),
+        VariableType::List {
+            inner, is_required, ..
+        } => (format!("[{}]", written(inner)), is_required),
+    };
+    inner + if *required { "!" } else { "" }
 }
 
 fn accepts(wanted: &TypeRef, found: &TypeRef) -> bool {

@@ -3,14 +3,14 @@
 //! In Absinthe's way: an `ID` is a text or an integer, in literals and in variables; an `Int` is never a text; a
 //! single value stands for a list of one. What comes out is a tree, ready to be read like any JSON.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::rc::Rc;
 
-use async_graphql_value::{ConstValue, Name, Value};
+use bluejay_core::{AsIter, Value as _, ValueReference};
+use bluejay_parser::ast;
 
-use super::Error;
-use super::plan::Given;
 use super::schema::{Base, InputDef, Schema, Shape, TypeRef};
 use crate::dialect::tape::Tree;
 
@@ -31,6 +31,8 @@ pub enum Literal {
     /// A text of a variable, which may also name an enum's value.
     Given(String),
     Name(String),
+    /// A variable's value, by its name.
+    Variable(Box<str>),
     List(Vec<Literal>),
     Object(Vec<(String, Literal)>),
 }
@@ -68,31 +70,56 @@ impl Variables {
     }
 
     /// How many bytes the variables in a value stand for.
-    pub fn weight(&self, value: &Value) -> usize {
+    pub fn weight(&self, value: &Literal) -> usize {
         match value {
-            Value::Variable(name) => self
-                .values
-                .get(name.as_str())
-                .map_or(0, |known| known.bytes),
-            Value::List(elements) => elements.iter().map(|element| self.weight(element)).sum(),
-            Value::Object(members) => members.values().map(|value| self.weight(value)).sum(),
-            _ => 0,
+            Literal::Variable(name) => self.values.get(name).map_or(0, |known| known.bytes),
+            _ => value.parts().map(|part| self.weight(part)).sum(),
         }
     }
 }
 
 impl Literal {
     fn bytes(&self) -> usize {
-        let within = match self {
+        let own = match self {
             Literal::Text(text) | Literal::Given(text) | Literal::Name(text) => text.len(),
-            Literal::List(elements) => elements.iter().map(Literal::bytes).sum(),
-            Literal::Object(members) => members
-                .iter()
-                .map(|(name, value)| name.len() + value.bytes())
-                .sum(),
+            Literal::Object(members) => members.iter().map(|(name, _)| name.len()).sum(),
             _ => 0,
         };
-        size_of::<Literal>() + within
+        size_of::<Literal>() + own + self.parts().map(Literal::bytes).sum::<usize>()
+    }
+
+    /// The elements of a list, the values of an object.
+    fn parts(&self) -> impl Iterator<Item = &Literal> {
+        let (elements, members) = match self {
+            Literal::List(elements) => (elements.as_slice(), &[][..]),
+            Literal::Object(members) => (&[][..], members.as_slice()),
+            _ => (&[][..], &[][..]),
+        };
+        elements
+            .iter()
+            .chain(members.iter().map(|(_, value)| value))
+    }
+
+    /// Does it depend on a variable?
+    pub fn open(&self) -> bool {
+        matches!(self, Literal::Variable(_)) || self.parts().any(Literal::open)
+    }
+
+    /// It with its variables filled in. `None`: it is a variable that was not given.
+    fn filled<'v>(&'v self, variables: &'v Variables) -> Option<Cow<'v, Literal>> {
+        let inner = |value: &'v Literal| Some(value.filled(variables)?.into_owned());
+        Some(match self {
+            Literal::Variable(name) => Cow::Borrowed(&**variables.get(name)?),
+            _ if !self.open() => Cow::Borrowed(self),
+            Literal::List(elements) => {
+                Cow::Owned(Literal::List(elements.iter().filter_map(inner).collect()))
+            }
+            Literal::Object(members) => {
+                let given = |(name, value): &'v (String, _)| Some((name.clone(), inner(value)?));
+                Cow::Owned(Literal::Object(members.iter().filter_map(given).collect()))
+            }
+            _ => Cow::Borrowed(self),
+        })
     }
 }
 
@@ -113,59 +140,34 @@ fn given(tree: Tree) -> Literal {
     }
 }
 
-/// A literal with its variables filled in. `None`: it is a variable that was not given.
-pub fn filled(value: &Value, variables: &Variables) -> Option<Literal> {
-    Some(match value {
-        Value::Variable(name) => return variables.get(name).map(|value| (**value).clone()),
-        Value::Null => Literal::Null,
-        Value::Boolean(flag) => Literal::Bool(*flag),
-        Value::Number(number) => match number.as_i64() {
-            Some(int) => Literal::Int(int),
-            None => Literal::Float(number.as_f64().unwrap_or(f64::MAX)),
-        },
-        Value::String(text) => Literal::Text(text.clone()),
-        Value::Enum(name) => Literal::Name(name.to_string()),
-        Value::Binary(_) => Literal::Null,
-        Value::List(elements) => Literal::List(
-            elements
-                .iter()
-                .filter_map(|element| filled(element, variables))
-                .collect(),
-        ),
-        Value::Object(members) => Literal::Object(
-            members
-                .iter()
-                .filter_map(|(name, value)| Some((name.to_string(), filled(value, variables)?)))
-                .collect(),
-        ),
-    })
-}
-
-pub fn constant(value: &ConstValue) -> Literal {
-    filled(&value.clone().into_value(), &Variables::default()).unwrap_or(Literal::Null)
-}
-
-/// Does a value depend on a variable?
-pub fn open(value: &Value) -> bool {
-    match value {
-        Value::Variable(_) => true,
-        Value::List(elements) => elements.iter().any(open),
-        Value::Object(members) => members.values().any(open),
-        _ => false,
-    }
-}
-
-/// Every variable in a value.
-pub fn variables_in<'v>(value: &'v Value, found: &mut Vec<&'v Name>) {
-    match value {
-        Value::Variable(name) => found.push(name),
-        Value::List(elements) => elements
-            .iter()
-            .for_each(|element| variables_in(element, found)),
-        Value::Object(members) => members
-            .values()
-            .for_each(|value| variables_in(value, found)),
-        _ => {}
+/// A value as a document has it.
+impl<const CONST: bool> From<&ast::Value<'_, CONST>> for Literal {
+    fn from(value: &ast::Value<'_, CONST>) -> Literal {
+        match value.as_ref() {
+            ValueReference::Variable(variable) => Literal::Variable(variable.as_str().into()),
+            ValueReference::Null => Literal::Null,
+            ValueReference::Boolean(flag) => Literal::Bool(flag),
+            ValueReference::Integer(int) => match int.as_i64() {
+                Some(int) => Literal::Int(int),
+                None => Literal::Float(int.as_f64().unwrap_or(f64::MAX)),
+            },
+            ValueReference::Float(float) => Literal::Float(float.clamp(f64::MIN, f64::MAX)),
+            ValueReference::String(text) => Literal::Text(text.into()),
+            ValueReference::Enum(name) => Literal::Name(name.into()),
+            ValueReference::List(list) => Literal::List(list.iter().map(Literal::from).collect()),
+            ValueReference::Object(object) => {
+                let mut members: Vec<(String, Literal)> = Vec::new();
+                for (name, value) in object.iter() {
+                    let (name, value) = (name.as_str(), Literal::from(value));
+                    // Of two with one name the last holds.
+                    match members.iter_mut().find(|(known, _)| known == name) {
+                        Some((_, known)) => *known = value,
+                        None => members.push((name.to_owned(), value)),
+                    }
+                }
+                Literal::Object(members)
+            }
+        }
     }
 }
 
@@ -280,7 +282,7 @@ fn object(literal: &Literal, inputs: &[InputDef], schema: &Schema) -> Result<Tre
         }
         match &input.default {
             Some(default) => {
-                if let Ok(value) = coerce(&constant(default), &input.of, schema) {
+                if let Ok(value) = coerce(default, &input.of, schema) {
                     coerced.push((key.to_owned(), value));
                 }
             }
@@ -309,29 +311,11 @@ impl Display for Literal {
             Literal::Float(float) => write!(out, "{float:?}"),
             Literal::Text(text) | Literal::Given(text) => write!(out, "\"{text}\""),
             Literal::Name(name) => out.write_str(name),
+            Literal::Variable(name) => write!(out, "${name}"),
             Literal::List(elements) => listed(out, elements),
             Literal::Object(members) => {
                 keyed(out, members.iter().map(|(name, value)| (name, value)))
             }
-        }
-    }
-}
-
-/// A literal as it was written, variables by their names.
-struct Written<'v>(&'v Value);
-
-impl Display for Written<'_> {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Value::Variable(name) => write!(out, "${name}"),
-            Value::List(elements) => listed(out, elements.iter().map(Written)),
-            Value::Object(members) => {
-                let members = members.iter().map(|(name, value)| (name, Written(value)));
-                keyed(out, members)
-            }
-            other => filled(other, &Variables::default())
-                .unwrap_or(Literal::Null)
-                .fmt(out),
         }
     }
 }
@@ -385,36 +369,31 @@ pub fn shown(value: &impl Display) -> String {
     short.0
 }
 
-/// A literal as an error shows it.
-pub fn written(value: &Value) -> String {
-    shown(&Written(value))
-}
-
 /// An argument's value; nothing where its variable was not given.
 ///
 /// # Errors
 /// It is not of the argument's type.
 pub fn argument(
     schema: &Schema,
-    (name, value): &Given,
+    (name, value): (&str, &Literal),
     of: &TypeRef,
     variables: &Variables,
-) -> Result<Option<Tree>, Error> {
-    let (at, name, value) = (name.pos, &name.node, &value.node);
-    let Some(literal) = filled(value, variables) else {
+) -> Result<Option<Tree>, String> {
+    let Some(literal) = value.filled(variables) else {
         return Ok(None);
     };
-    if literal == Literal::Null && !of.nullable {
+    if *literal == Literal::Null && !of.nullable {
         let expected = schema.type_name(of);
-        let message = format!("In argument \"{name}\": Expected type \"{expected}\", found null.");
-        return Err(Error::new(message, at));
+        return Err(format!(
+            "In argument \"{name}\": Expected type \"{expected}\", found null."
+        ));
     }
     coerce(&literal, of, schema).map(Some).map_err(|lines| {
-        let mut message = format!("Argument \"{name}\" has invalid value {}.", written(value));
+        let mut message = format!("Argument \"{name}\" has invalid value {}.", shown(value));
         for line in lines {
             message.push('\n');
             message.push_str(&line);
         }
-        Error::new(message, at)
+        message
     })
 }
