@@ -5,8 +5,8 @@
 
 use super::{Asked, Carried, Gateway, rename};
 use crate::model::{
-    Channel, Channels, Command, Fault, FindChannel, Kind, List, ListChannels, Message, Messages,
-    OneChannel, Operation, Outcome, Reply, Text, Window,
+    Channel, Channels, Command, Fault, FindChannel, Kind, List, ListChannels, Messages, OneChannel,
+    Operation, Outcome, Reply, Text, Window,
 };
 use crate::route::Source;
 
@@ -57,10 +57,12 @@ impl Gateway {
     /// A list over every channel that the caller may read, newest last.
     pub(super) async fn everywhere(&self, asked: &Asked<'_>, list: List) -> Outcome {
         // What is skipped may all be in one channel, so each is asked for that much more.
-        let skip = list.window.offset.unwrap_or(0).max(0);
+        let length = list.window.length().unwrap_or(i64::MAX);
+        let skip = list.window.skipped(length);
         let window = Window {
             limit: list.window.limit.map(|limit| limit.saturating_add(skip)),
             offset: None,
+            page: None,
             ..list.window.clone()
         };
         let shared = &self.relay.shared;
@@ -89,8 +91,7 @@ impl Gateway {
             }
         }
         messages.sort_by_key(|message| message.created_at);
-        pass_over(&mut messages, &list.window, skip);
-        cut(&mut messages, &list.window);
+        list.window.cut(&mut messages, skip, length);
         let window = Window {
             total,
             ..list.window
@@ -183,26 +184,4 @@ fn has_status(channel: &Channel, wanted: &str) -> bool {
         status => status,
     };
     wanted.is_empty() || wanted == status
-}
-
-/// Leaves of several lists what was asked for.
-fn cut(messages: &mut Vec<Message>, window: &Window) {
-    let length = window.first.or(window.last).or(window.limit);
-    let Some(limit) = length.and_then(|limit| usize::try_from(limit).ok()) else {
-        return;
-    };
-    if window.from_oldest() {
-        messages.truncate(limit);
-    } else {
-        messages.drain(..messages.len().saturating_sub(limit));
-    }
-}
-
-fn pass_over(messages: &mut Vec<Message>, window: &Window, skip: i64) {
-    let skip = usize::try_from(skip).map_or(messages.len(), |skip| skip.min(messages.len()));
-    if window.from_oldest() {
-        messages.drain(..skip);
-    } else {
-        messages.truncate(messages.len() - skip);
-    }
 }

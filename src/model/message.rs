@@ -3,6 +3,8 @@
 //! Every dialect's records are read into these and written from these. A dialect that has no such thing leaves the
 //! field absent.
 
+use std::ops::Range;
+
 use super::record::{Json, Text, Time, record};
 
 record! {
@@ -151,5 +153,37 @@ impl Window {
             None => starts && !ends,
             Some(order) => order == 1,
         }
+    }
+
+    /// How many are asked for at most.
+    pub fn length(&self) -> Option<i64> {
+        self.first.or(self.last).or(self.limit)
+    }
+
+    /// How many are skipped, where pages have this length.
+    pub fn skipped(&self, length: i64) -> i64 {
+        match self.page {
+            Some(page) => page.max(1).saturating_sub(1).saturating_mul(length),
+            None => self.offset.unwrap_or(0).max(0),
+        }
+    }
+
+    /// Which of so many rows are shown if these are skipped at the end that is counted from, and at most so many wanted.
+    pub fn rows(&self, count: i64, skip: i64, length: i64) -> Range<i64> {
+        let skip = skip.clamp(0, count);
+        let length = length.clamp(0, count - skip);
+        match self.from_oldest() {
+            true => skip..skip + length,
+            false => count - skip - length..count - skip,
+        }
+    }
+
+    /// Leaves these rows of a list. Returns whether any were left out before them, and after.
+    pub fn cut<T>(&self, list: &mut Vec<T>, skip: i64, length: i64) -> (bool, bool) {
+        let rows = self.rows(list.len() as i64, skip, length);
+        let left_out = (rows.start > 0, rows.end < list.len() as i64);
+        list.truncate(rows.end as usize);
+        list.drain(..rows.start as usize);
+        left_out
     }
 }

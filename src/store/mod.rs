@@ -11,7 +11,7 @@
 mod record;
 mod sqlite;
 mod terms;
-pub(crate) mod window;
+pub mod window;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -21,43 +21,26 @@ pub struct Slice {
 pub fn slice(window: &Window, total: i64, max: i64) -> Result<Slice, StoreError> {
     let after = cursor("window.after", &window.after)?.map(|row| row.saturating_add(1));
     let before = cursor("window.before", &window.before)?;
-    if let Some(first) = window.first {
-        let start = after.or(before).unwrap_or(0);
-        return Ok(run(start, size(first, max), total));
-    }
-    if let Some(last) = window.last {
-        let end = after.or(before).unwrap_or(total);
-        return Ok(ending(end, size(last, max), total));
-    }
-    let limit = size(window.limit.unwrap_or(max), max);
-    let skip = match window.page {
-        Some(page) => page.max(1).saturating_sub(1).saturating_mul(limit),
-        None => window.offset.unwrap_or(0).max(0),
+    let place = after.or(before);
+    let (low, high) = match (window.first, window.last) {
+        (Some(_), _) => (place.unwrap_or(0), total),
+        (None, Some(_)) => (0, place.unwrap_or(total)),
+        // Elsewhere it narrows the list.
+        (None, None) => (after.unwrap_or(0), before.unwrap_or(total).min(total)),
     };
-    // A cursor narrows the list; within what is left, the limit counts from its end, or from the cursor it follows.
-    let (low, high) = (after.unwrap_or(0), before.unwrap_or(total).min(total));
-    let slice = if window.from_oldest() {
-        run(low.saturating_add(skip), limit, high)
-    } else {
-        ending(high.saturating_sub(skip), limit, high)
-    };
-    let start = slice.start.max(low);
-    let count = (slice.start + slice.count - start).max(0);
+    let length = length(window, max);
+    let rows = window.rows((high - low).max(0), window.skipped(length), length);
+    let start = low + rows.start;
+    // A place may be beyond the list.
+    let count = (rows.end - rows.start).min(total - start).max(0);
     Ok(Slice { start, count })
 }
 
 /// The window as it was asked for, with what it turned out to show.
-pub fn shown(asked: &Window, slice: Slice, total: i64, limit_max: i64) -> Window {
+pub fn shown(asked: &Window, slice: Slice, total: i64, max: i64) -> Window {
     let some = slice.count > 0;
     Window {
-        limit: Some(size(
-            asked
-                .limit
-                .or(asked.first)
-                .or(asked.last)
-                .unwrap_or(limit_max),
-            limit_max,
-        )),
+        limit: Some(length(asked, max)),
         total: Some(total),
         count: Some(slice.count),
         has_previous: Some(slice.start > 0),
@@ -81,22 +64,8 @@ pub fn row(place: i64) -> Text {
     format_compact!("{place}")
 }
 
-/// `count` rows from `start` on, as far as there are any before `end`.
-fn run(start: i64, count: i64, end: i64) -> Slice {
-    Slice {
-        start,
-        count: count.min(end.saturating_sub(start)).max(0),
-    }
-}
-
-/// The last `count` rows before `end`.
-fn ending(end: i64, count: i64, total: i64) -> Slice {
-    let start = end.saturating_sub(count).max(0);
-    run(start, (end - start).max(0), total)
-}
-
-fn size(wanted: i64, max: i64) -> i64 {
-    wanted.clamp(0, max)
+fn length(window: &Window, max: i64) -> i64 {
+    window.length().unwrap_or(max).clamp(0, max)
 }
 
 fn cursor(field: &'static str, text: &str) -> Result<Option<i64>, StoreError> {
