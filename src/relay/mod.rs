@@ -24,7 +24,7 @@ pub mod stack;
 mod stream;
 mod unnamed;
 pub mod upstream;
-mod window;
+pub mod window;
 
 use std::collections::HashMap;
 use std::rc::Rc;

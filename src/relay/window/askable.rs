@@ -1,6 +1,6 @@
 //! What the lists of a dialect can be asked for, and what they tell: read out of its mapping.
 //!
-//! Nothing is asked here; [`window`](super) chooses its questions by it.
+//! Nothing is asked here; a [`plan`](super::plan) is made by it.
 
 use crate::dialect::Dialect;
 use crate::dialect::exchange::{ReplyBody, ReplyForm};
@@ -36,9 +36,8 @@ pub struct Way {
     pub cursor: bool,
     /// By the id of the message there.
     pub id: bool,
-    /// The answer says whether there is more.
+    /// The answer says whether there is more; that it does not means that there is none.
     pub tells_more: bool,
-    pub tells_cursor: bool,
 }
 
 impl Askable {
@@ -61,11 +60,10 @@ impl Askable {
                 .any(|one| it(&one.source) || one.otherwise.iter().any(it))
         };
         let of_window = |field| says(&["window", field]);
-        let way = |cursor, id, more, reached| Way {
+        let way = |cursor, id, more| Way {
             cursor: of_window(cursor),
             id: of_window(id),
             tells_more: told.contains(&path(Messages::TYPE, &["window", more])),
-            tells_cursor: told.contains(&path(Messages::TYPE, &["window", reached])),
         };
         let size = dialect.profile.page_default.map_or(1, i64::from);
         Askable {
@@ -73,8 +71,8 @@ impl Askable {
             most: dialect.profile.page_max.map_or(i64::MAX, i64::from),
             offset: of_window("offset"),
             ends: of_window("first") && of_window("last"),
-            back: way("before", "before_id", "has_previous", "start"),
-            onward: way("after", "after_id", "has_next", "end"),
+            back: way("before", "before_id", "has_previous"),
+            onward: way("after", "after_id", "has_next"),
             inclusive: of_window("inclusive"),
             length: of_window("limit") || of_window("last"),
             since: of_window("since"),
@@ -83,6 +81,12 @@ impl Askable {
             author: says(&["author"]),
             total,
         }
+    }
+
+    /// Can a list be followed further than its first answer?
+    pub fn follows(&self, onward: bool) -> bool {
+        let way = self.way(onward);
+        self.page.is_some() || self.offset || way.cursor || way.id
     }
 
     pub fn way(&self, onward: bool) -> &Way {
