@@ -60,10 +60,20 @@ fn slow_clients_take_nothing_from_others() {
     });
 }
 
+/// Nobody waits for the kernel to make room for another file.
+#[test]
+fn there_is_room_for_the_files_of_all() {
+    let files = raise_files();
+    let server = Server::start();
+    let room = status(server.child.id(), "FDSize:");
+    assert!(room >= files.min(2 * 10_000), "{room} of {files}");
+}
+
 /// As far as the program itself does.
-fn raise_files() {
+fn raise_files() -> u64 {
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap();
     assert!(files >= 4096, "this many files may be open: {files}");
+    files
 }
 
 /// Heads of which a byte comes now and then, until they are cut off.
@@ -254,10 +264,14 @@ fn descriptors(pid: u32) -> usize {
 }
 
 fn resident_bytes(pid: u32) -> u64 {
+    status(pid, "VmRSS:") << 10
+}
+
+fn status(pid: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
-    kilobytes.parse::<u64>().unwrap() << 10
+    let line = status.lines().find(|line| line.starts_with(name));
+    let value = line.unwrap().split_whitespace().nth(1).unwrap();
+    value.parse().unwrap()
 }
 
 /// The most descriptors and the most memory until it is over.

@@ -6,7 +6,7 @@
 use tracing::warn;
 
 /// Raises the limit of open files as far as the system lets us, and says how many of the wished connections fit below
-/// its half.
+/// its half. For these there is room from now on.
 pub fn bearable(wished: usize) -> usize {
     let files = match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(files) => files,
@@ -22,5 +22,22 @@ pub fn bearable(wished: usize) -> usize {
             wished, files, "fewer connections: half of the files that may be open"
         );
     }
-    wished.min(half)
+    let bearable = wished.min(half);
+    make_room(2 * bearable);
+    bearable
 }
+
+/// Has the kernel make its table of our open files as large as it will be, which it otherwise does in the midst of
+/// accepting: each time the table is full it doubles it, and the thread that needs it sleeps for 10 to 20 ms meanwhile,
+/// until no other thread can be reading the old one.
+#[cfg(target_os = "linux")]
+fn make_room(files: usize) {
+    // A descriptor with the last of these numbers makes the table; that it is closed again changes nothing.
+    let last = i32::try_from(files.saturating_sub(1)).unwrap_or(i32::MAX);
+    if let Err(error) = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), last) {
+        tracing::debug!(%error, "room for open files is made when they are opened");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn make_room(_: usize) {}
