@@ -60,13 +60,20 @@ fn slow_clients_take_nothing_from_others() {
     });
 }
 
-/// Nobody waits for the kernel to make room for another file.
+/// Of memory nearly nothing; and nobody waits for the kernel to make room for another file.
 #[test]
-fn there_is_room_for_the_files_of_all() {
+fn who_says_nothing_costs_little() {
     let files = raise_files();
     let server = Server::start();
     let room = status(server.child.id(), "FDSize:");
     assert!(room >= files.min(2 * 10_000), "{room} of {files}");
+    let seen = server.under("silence alone", |server| {
+        let _silent: Vec<_> = (0..SILENT).map(|_| server.connect()).collect();
+        sleep(Duration::from_secs(LIMIT));
+    });
+    assert!(seen.places > SILENT * 9 / 10, "{seen:?}");
+    let most = server.resident + (4 << 20) + seen.places as u64 * (4 << 10);
+    assert!(seen.resident < most, "{seen:?}, {most} bytes at most");
 }
 
 /// As far as the program itself does.
@@ -126,6 +133,7 @@ struct Server {
 struct Seen {
     asked: usize,
     places: usize,
+    resident: u64,
 }
 
 impl Server {
@@ -206,6 +214,7 @@ impl Server {
         Seen {
             asked: answered,
             places,
+            resident,
         }
     }
 

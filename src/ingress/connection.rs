@@ -27,22 +27,25 @@ use super::screen::{Refusal, screen};
 use crate::alarm::Alarm;
 use crate::metrics::waits::accounted;
 
-/// Carries one connection from its beginning to its end.
-pub(super) async fn plain<H: Handler>(seat: Seat<H>, stream: TcpStream, peer: SocketAddr) {
-    seat.take().await;
-    http1::converse(seat, Socket::Plain(stream), peer).await;
-}
-
-/// Carries one connection whose first bytes are a handshake, which is no longer waited for than the first request.
-pub(super) async fn secure<H: Handler>(
+/// Carries one connection from its beginning to its end. What it takes of memory it takes once something has come: until
+/// then its task is small, so that ten thousand who are silent cost little, their coming and going included.
+pub(super) async fn carry<H: Handler>(
     seat: Seat<H>,
-    tls: TlsAcceptor,
+    tls: Option<TlsAcceptor>,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
     if !begins(&seat, &stream, peer).await {
         return;
     }
+    match tls {
+        None => Box::pin(http1::converse(seat, Socket::Plain(stream), peer)).await,
+        Some(tls) => Box::pin(secure(seat, tls, stream, peer)).await,
+    }
+}
+
+/// Carries one connection whose first bytes are a handshake, which is no longer waited for than the first request.
+async fn secure<H: Handler>(seat: Seat<H>, tls: TlsAcceptor, stream: TcpStream, peer: SocketAddr) {
     let mut alarm = Alarm::default();
     let mut handshake = pin!(tls.accept(stream));
     let stream = poll_fn(|cx| {
@@ -65,7 +68,7 @@ pub(super) async fn secure<H: Handler>(
     }
 }
 
-/// Waits for the first byte. Whoever sends none has no TLS, and none of its buffers.
+/// Waits for the first byte.
 async fn begins<H>(seat: &Seat<H>, stream: &TcpStream, peer: SocketAddr) -> bool {
     seat.take().await;
     let mut alarm = Alarm::default();

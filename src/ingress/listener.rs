@@ -25,7 +25,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 pub use super::body::{Body, BodyError};
-use super::connection::{plain, secure};
+use super::connection::carry;
 use super::floor::Floor;
 pub use super::http1::Switched;
 pub use super::request::Request;
@@ -215,11 +215,8 @@ impl<H: Handler> Door<H> {
         if let Err(error) = stream.set_nodelay(true) {
             debug!(%error, "cannot set TCP_NODELAY");
         }
-        let seat = self.floor.seat();
-        match &self.tls {
-            None => tokio::task::spawn_local(plain(seat, stream, peer)),
-            Some(tls) => tokio::task::spawn_local(secure(seat, tls.clone(), stream, peer)),
-        };
+        let (seat, tls) = (self.floor.seat(), self.tls.clone());
+        tokio::task::spawn_local(carry(seat, tls, stream, peer));
     }
 
     /// Takes in whoever is in the queue of the socket, whom the kernel promised an answer; the queue dies with it. So
