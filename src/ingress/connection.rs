@@ -88,7 +88,7 @@ async fn begins<H>(seat: &Seat<H>, stream: &TcpStream, peer: SocketAddr) -> bool
     if !begins {
         debug!(%peer, "cut off a connection on which nothing came");
         // They come in crowds.
-        seat.floor.turn().await;
+        seat.floor.turns.take().await;
     }
     begins
 }

@@ -14,12 +14,12 @@ use std::time::Duration;
 
 use hyper::server::conn::http2;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
-use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::http1::spare::Spare;
 use super::http2::{Here, builder};
 use super::listener::Config;
+use super::turn::Turns;
 use super::vitals::{Patience, Vitals};
 use crate::alarm::Alarm;
 
@@ -63,6 +63,7 @@ impl Terms {
 pub(super) struct Floor<H> {
     pub handler: Rc<H>,
     pub spare: Rc<Spare>,
+    pub turns: Turns,
     terms: RefCell<Rc<Terms>>,
     connections: Cell<usize>,
     open: RefCell<HashMap<u64, Guest>>,
@@ -71,7 +72,6 @@ pub(super) struct Floor<H> {
     begun: Cell<usize>,
     left: Notify,
     until: Cell<Option<Until>>,
-    turns: Semaphore,
     pipelined: Semaphore,
 }
 
@@ -97,6 +97,7 @@ impl<H> Floor<H> {
         Floor {
             handler,
             spare: Rc::default(),
+            turns: Turns::new(),
             terms: RefCell::new(Rc::new(Terms::new(config))),
             connections: Cell::new(config.connections),
             open: RefCell::default(),
@@ -104,7 +105,6 @@ impl<H> Floor<H> {
             begun: Cell::new(0),
             left: Notify::new(),
             until: Cell::new(None),
-            turns: Semaphore::new(1),
             pipelined: Semaphore::new(PIPELINED),
         }
     }
@@ -157,18 +157,11 @@ impl<H> Floor<H> {
         }
     }
 
-    /// Lets everybody go first who has something to do now. Of those that wait here one goes on each time that the
-    /// runtime has looked for news.
-    pub async fn turn(&self) {
-        let _next = self.turns.acquire().await;
-        yield_now().await;
-    }
-
     /// A place for a request that was sent, as a whole, before the reply to another one. It is given back when the
     /// request is answered: what stands behind us has one queue for all.
     pub async fn aside(&self) -> Option<SemaphorePermit<'_>> {
         let place = self.pipelined.acquire().await.ok();
-        self.turn().await;
+        self.turns.take().await;
         place
     }
 

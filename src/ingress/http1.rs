@@ -75,7 +75,7 @@ pub(super) async fn converse<H: Handler>(seat: Seat<H>, socket: Socket, peer: So
     if overdue {
         debug!(%peer, "cut off a connection that was waited for too long");
         // They come in crowds.
-        seat.floor.turn().await;
+        seat.floor.turns.take().await;
         if vitals.phase() == Phase::Head {
             poll_fn(|cx| wire.borrow_mut().poll_say(cx, TOO_SLOW)).await;
         }

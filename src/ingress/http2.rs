@@ -131,7 +131,7 @@ async fn exchange<H: Handler>(
     let task = spawn_local(async move {
         let _begun = floor.begin();
         if further {
-            floor.turn().await;
+            floor.turns.take().await;
         }
         let headers = request.headers().len();
         let fit = match agree_on_host(&mut request) {

@@ -19,7 +19,6 @@ use http_body_util::Full;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::yield_now;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
@@ -31,9 +30,6 @@ pub use super::http1::Switched;
 pub use super::request::Request;
 pub use super::screen::Refusal;
 use crate::model::{Presence, Text};
-
-/// Connections that are accepted before others have their turn.
-const AT_ONCE: usize = 8;
 
 /// From the answer to a client's greeting until the client's own, if it is not very far away.
 const HANDSHAKE: Duration = Duration::from_millis(200);
@@ -171,7 +167,6 @@ pub async fn serve<H: Handler>(
         tls: tls.map(TlsAcceptor::from),
     };
     let mut stopped = pin!(stop.wait_for(|stop| *stop));
-    let mut accepted = 0_usize;
     loop {
         let (stream, peer) = tokio::select! {
             biased;
@@ -193,10 +188,8 @@ pub async fn serve<H: Handler>(
             }
             () = door.floor.room() => door.seat(stream, peer),
         }
-        accepted = accepted.wrapping_add(1);
-        if accepted.is_multiple_of(AT_ONCE) {
-            yield_now().await;
-        }
+        // They come in crowds, too.
+        door.floor.turns.give().await;
     }
     door.floor.stop(&limits.borrow());
     door.close(listener).await;

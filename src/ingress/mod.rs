@@ -13,4 +13,5 @@ pub mod listener;
 mod request;
 mod rescue;
 mod screen;
+mod turn;
 mod vitals;
