@@ -119,7 +119,8 @@ fn serve(
     write!(out, "{}", examples.replace("{url}", &url))?;
     out.flush()?;
     drop(out);
-    let named = arguments.config.clone();
+    // A file that was there at start is needed from then on: to lose it is a mistake, and no wish for a demonstration.
+    let named = arguments.config.clone().or_else(|| draft.found());
     app::attend(&running, named, draft.files(), config.watch)?;
     running.stop();
     running.wait()

@@ -344,3 +344,13 @@ fn requests_are_logged_a_line_each() {
         assert!(!log.contains(hidden), "{hidden} is told:\n{log}");
     }
 }
+
+/// What goes wrong before there is anything to show is one line, said once.
+#[test]
+fn a_configuration_that_is_not_there_is_told_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = sabir(folder.path(), &["check", "--config", "none.toml"]);
+    let told = String::from_utf8_lossy(&check.stderr).into_owned();
+    let line = "sabir: none.toml cannot be read: No such file or directory (os error 2)\n";
+    assert_eq!(told, line);
+}

@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 /// Keeps a running Sabir as its files say.
 pub struct Reloader<'r> {
     running: &'r Running,
-    /// The file that was named at start.
+    /// The file that is needed: it was named at start, or found then or later.
     named: Option<PathBuf>,
     watch: Watch,
 }
@@ -75,7 +75,10 @@ impl<'r> Reloader<'r> {
         });
         // A file may be what is wrong, so its change is waited for too; those in force are known already.
         match kept {
-            Ok(_) => self.watch.turn_to(draft.files()),
+            Ok(_) => {
+                self.named = self.named.take().or_else(|| draft.found());
+                self.watch.turn_to(draft.files());
+            }
             Err(_) => self.watch.add(draft.files()),
         }
         kept

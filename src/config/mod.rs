@@ -67,7 +67,7 @@ pub struct Config {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("{} cannot be read: {source}", path.display())]
+    #[error("{} cannot be read", path.display())]
     Unreadable {
         path: PathBuf,
         source: std::io::Error,
@@ -163,6 +163,11 @@ impl Draft {
             demonstration: true,
             ..Draft::new(FILE, "", environment)
         }
+    }
+
+    /// The file that was found without being named, if one was.
+    pub fn found(&self) -> Option<PathBuf> {
+        (!self.demonstration).then(|| FILE.into())
     }
 
     /// Every file and folder that decides what the configuration is, whether it could be read or not.

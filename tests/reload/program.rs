@@ -129,6 +129,25 @@ fn files_are_looked_at_and_mistakes_are_told() {
 }
 
 #[test]
+fn a_file_that_is_gone_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let account = "[[account]]\nname = \"alice\"\ntoken = \"first\"\n";
+    let text = format!("watch_ms = 50\n{account}");
+    std::fs::write(path("sabir.toml"), &text).unwrap();
+    let sabir = Program::start(folder.path());
+    // As some programs write: first it is taken away.
+    std::fs::remove_file(path("sabir.toml")).unwrap();
+    until(|| sabir.told("/status").contains("sabir.toml cannot be read"));
+    assert!(
+        sabir.may_list("first"),
+        "it goes on, and not as a demonstration"
+    );
+    std::fs::write(path("sabir.toml"), text.replace("first", "second")).unwrap();
+    until(|| sabir.may_list("second"));
+}
+
+#[test]
 fn a_hangup_reloads_and_a_mapping_is_a_file_like_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
