@@ -237,6 +237,33 @@ fn a_certificate_that_has_ended_is_told_of() {
     }
 }
 
+/// A word that is no level would silence the whole log.
+#[test]
+fn what_is_to_be_logged_is_a_level() {
+    let folder = tempfile::tempdir().unwrap();
+    for (wanted, told) in [
+        ("nfo", "SABIR_LOG says `nfo`, and `nfo` is no level"),
+        (
+            "info,sabir::request=of",
+            "SABIR_LOG says `sabir::request=of`, and `of` is no level",
+        ),
+        (
+            "debug,sabir=",
+            "SABIR_LOG says `sabir=`, and `` is no level",
+        ),
+    ] {
+        let output = Command::new(SABIR)
+            .current_dir(folder.path())
+            .env("SABIR_LOG", wanted)
+            // Whatever it thinks of the words, it does not go on to serve.
+            .env("SABIR__STORE__URL", "sqlite:/none/such")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(told), "{said}");
+    }
+}
+
 #[test]
 fn dialects_and_checks_are_told() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,14 +1,23 @@
 //! `[log]`: how the log is written, and where to.
 //!
-//! What is in it is decided by the filter in `SABIR_LOG`; whether a file can be opened is found out when it is.
+//! What is in it is decided by the filter in `SABIR_LOG`, a variable alone. Whether that is one, and whether a file can
+//! be opened, is found out when the log is.
 
 use super::Reading;
 use super::table::Table;
-use crate::log::{Config, Format, Place};
+use crate::log::{Config, FILTER, Format, Place};
 
 impl Reading<'_> {
     pub(super) fn log(&self, top: &mut Table<'_>) -> Config {
-        let mut log = Config::default();
+        let mut log = Config {
+            wanted: self
+                .draft
+                .environment
+                .get(FILTER)
+                .cloned()
+                .unwrap_or_default(),
+            ..Config::default()
+        };
         let Some(mut table) = top.table("log") else {
             return log;
         };

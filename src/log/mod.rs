@@ -14,12 +14,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 
 pub use line::Line;
 use line::Stamp;
 
 use crate::metrics::Metrics;
+
+/// The variable that says what is logged.
+pub const FILTER: &str = "SABIR_LOG";
 
 /// Under this name requests are told of to filters: `info,sabir::request=off` leaves them out.
 const REQUESTS: &str = "sabir::request";
@@ -42,6 +46,8 @@ pub enum Place {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// What [`FILTER`] says.
+    pub wanted: String,
     pub format: Format,
     pub to: Place,
     /// How long a line waits for others, at most.
@@ -57,6 +63,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
+            wanted: String::new(),
             format: Format::default(),
             to: Place::default(),
             wait: Duration::from_millis(100),
@@ -70,12 +77,11 @@ impl Default for Config {
 /// Has the program's events written, for as long as it runs.
 ///
 /// # Errors
-/// The file cannot be opened.
+/// The file cannot be opened, or `SABIR_LOG` does not say what is logged.
 pub fn events(config: &Config) -> io::Result<()> {
     let sink = Sink::open(&config.to)?;
-    let filter = EnvFilter::try_from_env("SABIR_LOG");
     let events = tracing_subscriber::fmt()
-        .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new("info")))
+        .with_env_filter(filter(&config.wanted)?)
         .with_ansi(sink.is_terminal())
         .with_writer(move || sink.clone());
     match config.format {
@@ -83,6 +89,26 @@ pub fn events(config: &Config) -> io::Result<()> {
         Format::Json => events.json().flatten_event(true).init(),
     }
     Ok(())
+}
+
+/// What is logged. A word that is no level would pass for the name of a module, and silence everything else.
+fn filter(wanted: &str) -> io::Result<EnvFilter> {
+    let parts = wanted.split(',').map(str::trim);
+    for part in parts.filter(|part| !part.is_empty()) {
+        let level = part.rsplit_once('=').map_or(part, |(_, level)| level);
+        if level.is_empty() || level.parse::<LevelFilter>().is_err() {
+            return Err(io::Error::other(format!(
+                "{FILTER} says `{part}`, and `{level}` is no level: write off, error, warn, info, debug or trace, as in \
+                 info,sabir::request=off"
+            )));
+        }
+    }
+    match wanted.trim() {
+        "" => Ok(EnvFilter::new("info")),
+        wanted => {
+            EnvFilter::try_new(wanted).map_err(|why| io::Error::other(format!("{FILTER}: {why}")))
+        }
+    }
 }
 
 /// The log of requests.
