@@ -92,11 +92,8 @@ idle_s = 60
 [[route]]
 from = "KeyAuth:Test"
 to   = "far:Six"
-copy = ["local:Lobby", "far:*"]
 application = "test"
 ids = "native"
-too_long = "split"
-accept = "stored"
 "#;
 
 #[test]
@@ -149,9 +146,7 @@ fn everything_that_can_be_written_is_read() {
     assert_eq!(route.dialect, exact("keyauth"));
     assert_eq!(route.channel, exact("test"));
     assert_eq!(route.to, target("far", exact("Six")));
-    let copies = [target("local", exact("lobby")), target("far", Pattern::Any)];
-    assert_eq!(route.copies, copies);
-    assert!(route.native_ids && route.split_long && route.accept_stored);
+    assert!(route.native_ids);
     assert_eq!(config.warnings, [""; 0]);
 }
 

@@ -20,7 +20,7 @@ use crate::ingress::capacity::Capacity;
 use crate::ingress::exchange::Doors;
 use crate::metrics::Metrics;
 use crate::relay::{self, Bars, Ids, Local, Marks, Numbers, Relay, Shared, upstream};
-use crate::route::{RouteRule, Routes};
+use crate::route::Routes;
 use crate::store::{Config as StoreConfig, Sqlite, Store};
 use crate::tls::client::System;
 
@@ -90,7 +90,6 @@ impl Snapshot {
         lasting: &Lasting,
         before: Option<&Snapshot>,
     ) -> Result<Snapshot> {
-        config.routes.iter().try_for_each(promised)?;
         let dialects: Arc<[Dialect]> = dialects.into();
         let auth = Auth::new(
             config.accounts.clone(),
@@ -166,24 +165,6 @@ fn doors(
         capacity,
         dialects,
     })
-}
-
-/// A key that is understood and cannot be kept must not be taken for one that is.
-fn promised(rule: &RouteRule) -> Result<()> {
-    let asked = [
-        (!rule.copies.is_empty(), "copy"),
-        (rule.split_long, "too_long = \"split\""),
-        (rule.accept_stored, "accept = \"stored\""),
-    ];
-    match asked.into_iter().find(|(asked, _)| *asked) {
-        Some((_, key)) => {
-            bail!(
-                "a route to {} says `{key}`, which Sabir cannot do yet; take it away",
-                rule.to.upstream
-            )
-        }
-        None => Ok(()),
-    }
 }
 
 /// The upstreams of the configuration; those that were called in just the same way before go on as they are.

@@ -43,6 +43,15 @@ impl Reading<'_> {
         let native_ids = table.word("ids", &["native"]).is_some();
         let split_long = table.word("too_long", &["split"]).is_some();
         let accept_stored = table.word("accept", &["stored"]).is_some();
+        for (key, written) in [
+            ("copy", !copies.is_empty()),
+            ("too_long", split_long),
+            ("accept", accept_stored),
+        ] {
+            if let Some(node) = table.get(key).filter(|_| written) {
+                self.not_yet(key, node.place);
+            }
+        }
         table.close();
 
         let from = from.and_then(|from| self.from(&from));
@@ -59,6 +68,12 @@ impl Reading<'_> {
             split_long,
             accept_stored,
         })
+    }
+
+    /// A key that is understood and cannot be kept must not be taken for one that is.
+    fn not_yet(&self, key: &str, place: Place) {
+        let message = format!("Sabir cannot do what `{key}` asks for yet");
+        self.notes.at(place, message, "take the key away");
     }
 
     /// `dialect:channel`, where either may be `*`. Both are compared in lower case.
