@@ -1176,3 +1176,64 @@ fn a_callers_own_credential_speaks_for_it_and_no_credit_is_put_on() {
     alice.send("lobby", "note: buy milk").unwrap();
     assert_eq!(alice.list("lobby")[1].text, "note: buy milk");
 }
+
+#[test]
+fn a_callers_own_password_is_signed_in_with_and_again_when_it_must_be() {
+    let people = format!(
+        "{FAR}\n[[account]]\nname = \"alice-there\"\nemail = \"alice@there.example\"\npassword = \"alice-far-password\"\n"
+    );
+    for (dialect, name) in [
+        ("rooms", "email = \"alice@there.example\""),
+        ("chats", "email = \"alice@there.example\""),
+        ("matrix", "username = \"alice-there\""),
+    ] {
+        let far = Sabir::start(&people);
+        let at = far.public;
+        let with = |password: &str| {
+            let own = format!(
+                "token = \"near-token\"\nas = {{ far = {{ {name}, password = \"{password}\" }} }}"
+            );
+            let own = NEAR.replace("token = \"near-token\"", &own);
+            Sabir::start(&format!("{own}{}", upstream(dialect, &far, true)))
+        };
+        let near = with("alice-far-password");
+        let alice = Client::new(&near, "rooms", ("", ""), ("alice", "near-password"));
+        alice.send("lobby", "hello").unwrap();
+        let wrong = with("another password");
+        drop(far);
+        let far = Sabir::start_at(at, &people);
+        alice.send("lobby", "again").unwrap();
+        let bridge = Client::new(&far, "rooms", ("", ""), ("bridge", "far-password"));
+        let there = bridge.list("den");
+        let said = there.iter().map(|one| (&*one.author, &*one.text));
+        assert_eq!(
+            said.collect::<Vec<_>>(),
+            [("alice-there", "again")],
+            "{dialect}"
+        );
+        // What the configuration has wrong is not for the caller to mend by signing in again.
+        let alice = Client::new(&wrong, "rooms", ("", ""), ("alice", "near-password"));
+        let told = alice.send("lobby", "never").unwrap_err();
+        assert!(
+            told.contains("not available right now"),
+            "{dialect}: {told}"
+        );
+    }
+}
+
+#[test]
+fn where_a_program_has_one_session_nobody_signs_in_beside_it() {
+    let config = format!(
+        "{}\n[upstream.far]\ndialect = \"keyauth\"\nurl = \"http://127.0.0.1:1\"\n",
+        NEAR.replace(
+            "token = \"near-token\"",
+            "as = { far = { license = \"L\" } }"
+        )
+    );
+    let near = Sabir::start(NEAR);
+    let told = near.reload(&config).unwrap_err().to_string();
+    assert!(
+        told.contains("alice") && told.contains("`as.far`"),
+        "{told}"
+    );
+}

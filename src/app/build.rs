@@ -19,6 +19,7 @@ use crate::gateway::{Pace, Rules};
 use crate::ingress::capacity::Capacity;
 use crate::ingress::exchange::Doors;
 use crate::metrics::Metrics;
+use crate::model::{Operation, Text};
 use crate::relay::{self, Bars, Ids, Local, Marks, Numbers, Relay, Shared, upstream};
 use crate::route::Routes;
 use crate::store::{Config as StoreConfig, Sqlite, Store};
@@ -97,6 +98,7 @@ impl Snapshot {
             lasting.sessions.clone(),
         );
         let upstreams = upstreams(&config, &dialects, lasting, before)?;
+        one_session(&config, &dialects)?;
         let channels = config.channels.clone();
         let (store, bars) = (lasting.store.clone(), lasting.bars.clone());
         let local = Local::new(store, auth.people(), channels, bars);
@@ -165,6 +167,26 @@ fn doors(
         capacity,
         dialects,
     })
+}
+
+/// A service that opens sessions has one for a program and its address: whoever signed in beside the upstream's own
+/// credential would speak for all who use it.
+fn one_session(config: &Config, dialects: &[Dialect]) -> Result<()> {
+    let opens = |name: &Text| {
+        let dialect = config.upstreams.get(name).map_or(name, |far| &far.dialect);
+        let mut known = dialects.iter().filter(|known| known.name == *dialect);
+        known.any(|dialect| dialect.calls(Operation::OpenSession))
+    };
+    for account in &config.accounts {
+        if let Some(name) = account.credentials.keys().find(|name| opens(name)) {
+            bail!(
+                "account {}: `as.{name}` cannot be: the service has one session for a program, and all share it; \
+                 take it away",
+                account.person.name
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The upstreams of the configuration; those that were called in just the same way before go on as they are.

@@ -1,20 +1,22 @@
-//! Grants: how Sabir itself is signed in at an upstream, one task at a time.
+//! Grants: how Sabir is signed in at an upstream, by its own credential or by a caller's, one task at a time.
 //!
 //! Where the mapping has exchanges for it, a session is opened and signed in to with the configured credential, and
 //! what comes of that is what later calls carry. Services that keep one session per program and address would throw
-//! out a second one, so there is exactly one per upstream, shared by all threads, and renewed by whoever first finds
-//! that it is gone. Where the configured credential can be sent as it is, it is.
+//! out a second one, so there is exactly one per credential and upstream, shared by all threads, and renewed by whoever
+//! first finds that it is gone. Where the configured credential can be sent as it is, it is.
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout_at};
 
-use super::{Ask, Relay, Upstream};
+use super::{Ask, Relay};
+use crate::dialect::Dialect;
 use crate::model::{
     Command, Credential, Fault, Kind, OpenSession, Operation, Person, Reply, SealKeys, Secret,
-    SignIn,
+    SignIn, Text,
 };
 
 /// Some services store a fresh session only after they have answered; their own clients wait this long.
@@ -29,14 +31,57 @@ pub struct Granted {
     pub person: Person,
 }
 
-#[derive(Debug, Default)]
+/// Those of one upstream.
+#[derive(Debug)]
+pub struct Grants {
+    /// Of the upstream's own credential, which speaks for all who have none there.
+    pub ours: Grant,
+    /// Of people's own, by the person's id.
+    people: RwLock<HashMap<Text, Arc<Grant>>>,
+}
+
+impl Grants {
+    pub fn new(credential: Credential) -> Grants {
+        Grants {
+            ours: Grant::of(credential),
+            people: RwLock::default(),
+        }
+    }
+
+    /// The grant of a person's own credential; another one begins anew.
+    pub fn own(&self, person: &str, credential: &Credential) -> Arc<Grant> {
+        let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
+        let known = people.get(person);
+        if let Some(grant) = known.filter(|grant| grant.credential == *credential) {
+            return grant.clone();
+        }
+        drop(people);
+        let grant = Arc::new(Grant::of(credential.clone()));
+        let mut people = self.people.write().unwrap_or_else(PoisonError::into_inner);
+        people.insert(person.into(), grant.clone());
+        grant
+    }
+}
+
+/// One credential, and what signing in with it gave.
+#[derive(Debug)]
 pub struct Grant {
+    /// As it is configured.
+    credential: Credential,
     granted: RwLock<Option<Arc<Granted>>>,
     /// Held by whoever signs in.
     signing_in: Mutex<()>,
 }
 
 impl Grant {
+    fn of(credential: Credential) -> Grant {
+        Grant {
+            credential,
+            granted: RwLock::default(),
+            signing_in: Mutex::default(),
+        }
+    }
+
     /// What calls carry, after signing in if need be.
     ///
     /// # Errors
@@ -57,7 +102,7 @@ impl Grant {
             return Ok(granted);
         }
         // Boxed like everything rare: it would swell the future of every other request.
-        let granted = Arc::new(Box::pin(sign_in(relay, ask)).await?);
+        let granted = Arc::new(Box::pin(self.sign_in(relay, ask)).await?);
         *self.granted.write().unwrap_or_else(PoisonError::into_inner) = Some(granted.clone());
         Ok(granted)
     }
@@ -79,53 +124,50 @@ impl Grant {
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
-}
 
-impl Upstream {
     /// Can signing in again help when a call is refused?
-    pub fn renewable(&self, relay: &Relay) -> bool {
-        let dialect = relay.dialect(self);
+    pub fn renewable(&self, dialect: &Dialect) -> bool {
         dialect.calls(Operation::OpenSession)
             || (dialect.calls(Operation::SignIn) && self.must_sign_in())
     }
 
     /// A token or a secret is sent as it is; names and passwords are not.
     fn must_sign_in(&self) -> bool {
-        let credential = &self.config.credential;
+        let credential = &self.credential;
         let ready = [&credential.token, &credential.secret, &credential.client_id];
         let proofs = [&credential.license, &credential.password];
         ready.iter().all(|part| part.0.is_empty()) && proofs.iter().any(|part| !part.0.is_empty())
     }
-}
 
-async fn sign_in(relay: &Relay, ask: &Ask<'_>) -> Result<Granted, Fault> {
-    let upstream = &relay.shared.upstreams[ask.at];
-    let dialect = relay.dialect(upstream);
-    let mut granted = Granted {
-        credential: upstream.config.credential.clone(),
-        keys: SealKeys {
-            application: upstream.config.app_secret.clone(),
-            session: Secret::default(),
-        },
-        person: Person::default(),
-    };
-    if dialect.calls(Operation::OpenSession) {
-        open_session(relay, ask, &mut granted).await?;
-    } else if !upstream.must_sign_in() {
-        return Ok(granted);
-    }
-    if !dialect.calls(Operation::SignIn) {
-        return Ok(granted);
-    }
-    let command = Command::SignIn(SignIn::default());
-    let delivery = ask.with(&command, &granted.credential, &granted.keys);
-    if let Reply::Session(session) = relay.deliver(&delivery).await.map_err(refused)? {
-        if !session.token.is_empty() {
-            granted.credential.token = Secret(session.token);
+    async fn sign_in(&self, relay: &Relay, ask: &Ask<'_>) -> Result<Granted, Fault> {
+        let upstream = &relay.shared.upstreams[ask.at];
+        let dialect = relay.dialect(upstream);
+        let mut granted = Granted {
+            credential: self.credential.clone(),
+            keys: SealKeys {
+                application: upstream.config.app_secret.clone(),
+                session: Secret::default(),
+            },
+            person: Person::default(),
+        };
+        if dialect.calls(Operation::OpenSession) {
+            open_session(relay, ask, &mut granted).await?;
+        } else if !self.must_sign_in() {
+            return Ok(granted);
         }
-        granted.person = *session.person;
+        if !dialect.calls(Operation::SignIn) {
+            return Ok(granted);
+        }
+        let command = Command::SignIn(SignIn::default());
+        let delivery = ask.with(&command, &granted.credential, &granted.keys);
+        if let Reply::Session(session) = relay.deliver(&delivery).await.map_err(refused)? {
+            if !session.token.is_empty() {
+                granted.credential.token = Secret(session.token);
+            }
+            granted.person = *session.person;
+        }
+        Ok(granted)
     }
-    Ok(granted)
 }
 
 async fn open_session(relay: &Relay, ask: &Ask<'_>, granted: &mut Granted) -> Result<(), Fault> {

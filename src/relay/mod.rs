@@ -51,7 +51,7 @@ use crate::model::{
     Person, Presence, Reply, SealKeys, Secret, Text,
 };
 use deliver::Delivery;
-use grant::Grant;
+use grant::Grants;
 use stack::Stack;
 use upstream::{BadBase, Client};
 use window::Askable;
@@ -77,7 +77,7 @@ pub struct Config {
 pub struct Upstream {
     pub config: Config,
     stack: Stack,
-    grant: Grant,
+    grants: Grants,
     /// Who Sabir is there, once that was seen.
     own: RwLock<Person>,
 }
@@ -236,18 +236,20 @@ impl Relay {
     /// Calls with what the grant gives, and once more if the upstream has forgotten us: it understood and did nothing.
     async fn granted(&self, ask: &Ask<'_>, command: &Command) -> Outcome {
         let upstream = &self.shared.upstreams[ask.at];
-        if let Some(own) = ask.own {
-            return self
-                .deliver(&ask.with(command, own, &SealKeys::default()))
-                .await;
+        let own = ask.own.map(|own| upstream.grants.own(ask.viewer, own));
+        let grant = own.as_deref().unwrap_or(&upstream.grants.ours);
+        let granted = grant.get(self, ask).await?;
+        if own.is_none() {
+            upstream.learn(&granted.person);
         }
-        let granted = upstream.grant.get(self, ask).await?;
-        upstream.learn(&granted.person);
         let delivery = ask.with(command, &granted.credential, &granted.keys);
         match self.deliver(&delivery).await {
-            Err(fault) if fault.kind.is(Kind::Unauthenticated) && upstream.renewable(self) => {
-                upstream.grant.forget(&granted);
-                let granted = upstream.grant.get(self, ask).await?;
+            Err(fault)
+                if fault.kind.is(Kind::Unauthenticated)
+                    && grant.renewable(self.dialect(upstream)) =>
+            {
+                grant.forget(&granted);
+                let granted = grant.get(self, ask).await?;
                 let delivery = ask.with(command, &granted.credential, &granted.keys);
                 self.deliver(&delivery).await.map_err(ours)
             }
@@ -338,7 +340,7 @@ impl Upstream {
     pub fn new(config: Config, metrics: &Metrics) -> Upstream {
         Upstream {
             stack: Stack::new(config.stack.clone(), metrics.upstream(&config.name)),
-            grant: Grant::default(),
+            grants: Grants::new(config.credential.clone()),
             own: RwLock::default(),
             config,
         }
@@ -377,7 +379,7 @@ fn unsupported(operation: Operation) -> Fault {
     Fault::client(Kind::Unsupported, words)
 }
 
-/// The caller proved who it is; that our credential is not good is ours to mend, not the caller's.
+/// The caller proved who it is; that a credential of the configuration is not good is not the caller's to mend.
 fn ours(fault: Fault) -> Fault {
     if fault.kind.is(Kind::Unauthenticated) {
         return Fault::upstream(
