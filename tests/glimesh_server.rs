@@ -85,6 +85,40 @@ fn an_address_is_told_to_tokens_that_are_for_it() {
     }
 }
 
+/// To the client a document's errors stand within a reply of 200; the operator looks for them in what is counted.
+#[test]
+fn what_a_document_came_to_is_counted() {
+    let sabir = Sabir::start(CONFIG);
+    let say = |channel: u8| {
+        format!(
+            "mutation {{ createChatMessage(channelId: 6, message: {{message: \"x\"}}) {{ id }} deleteChatMessage(channelId: {channel}, messageId: 999) {{ id }} }}"
+        )
+    };
+    let headers = [
+        ("Authorization", "Bearer servant-token"),
+        ("Content-Type", "application/json"),
+    ];
+    let one = serde_json::json!({ "query": say(6) });
+    let answer = sabir.ask("POST", DOOR, &headers, &one.to_string());
+    assert!(
+        answer.status == 200 && answer.json()["errors"].is_array(),
+        "{answer:?}"
+    );
+    let batch = serde_json::json!([{ "query": "{ __typename }" }, one]);
+    let answer = sabir.ask("POST", DOOR, &headers, &batch.to_string());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let metrics = support::running::ask(sabir.admin, "GET", "/metrics", &[], "").body;
+    let mut counted = metrics
+        .lines()
+        .filter(|line| line.starts_with("sabir_requests_total"));
+    let line = counted.next().unwrap_or_default();
+    assert_eq!(
+        line,
+        r#"sabir_requests_total{command="send",dialect="glimesh",outcome="not_found.message"} 2"#
+    );
+    assert_eq!(counted.next(), None);
+}
+
 /// Without configured channels every name is one, but an id that nobody was given is none until somebody speaks there.
 #[test]
 fn a_number_that_nobody_was_given_is_no_channel() {

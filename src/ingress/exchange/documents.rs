@@ -36,6 +36,8 @@ struct Answer {
     whole: Option<Rendered>,
     operation: Option<Operation>,
     outcome: Outcome,
+    /// What came of the first command that failed, told within the answer.
+    failed: Option<Fault>,
     /// Where the first command went.
     upstream: Text,
 }
@@ -48,6 +50,7 @@ impl Answer {
             whole: None,
             operation: None,
             outcome: Ok(Reply::Done(Done {})),
+            failed: None,
             upstream: Text::default(),
         }
     }
@@ -86,7 +89,7 @@ impl Exchange {
         come_again(response.headers_mut(), answer.outcome.as_ref().err());
         let ended = Ended {
             operation: answer.operation,
-            fault: answer.outcome.as_ref().err(),
+            fault: answer.outcome.as_ref().err().or(answer.failed.as_ref()),
             upstream: &answer.upstream,
             status: response.status(),
         };
@@ -167,6 +170,7 @@ impl Exchange {
         // One for all: a hundred documents may not take more than one.
         let budget = Budget::default();
         let mut body = b"[".to_vec();
+        let mut whole = Answer::of(StatusCode::OK, Vec::new());
         for (index, asked) in many.into_iter().enumerate() {
             if index > 0 {
                 body.push(b',');
@@ -174,11 +178,16 @@ impl Exchange {
             let answer = self
                 .document(service, visit, &asked, (method, &budget))
                 .await;
+            whole.operation = whole.operation.or(answer.operation);
+            whole.failed = whole.failed.or(answer.failed).or(answer.outcome.err());
+            if whole.upstream.is_empty() {
+                whole.upstream = answer.upstream;
+            }
             let payload = answer.whole.map(|whole| payload(&whole.body));
             item(asked.beside, &payload.unwrap_or(answer.body), &mut body);
         }
         body.push(b']');
-        Answer::of(StatusCode::OK, body)
+        Answer { body, ..whole }
     }
 
     /// Runs one document.
@@ -205,7 +214,7 @@ impl Exchange {
             Ok(run) => run,
             Err(failure) => return self.failed(visit, failure),
         };
-        let (mut operation, mut upstream) = (None, Text::default());
+        let (mut operation, mut upstream, mut failed) = (None, Text::default(), None);
         loop {
             let due = run.ready();
             if due.is_empty() {
@@ -214,6 +223,7 @@ impl Exchange {
             operation = operation.or_else(|| due.first().map(|call| call.command.operation()));
             let outcomes = join_all(due.iter().map(|call| self.call(visit, call))).await;
             for (call, (outcome, went)) in due.into_iter().zip(outcomes) {
+                failed = failed.or_else(|| outcome.as_ref().err().cloned());
                 run.settle(call, outcome);
                 if upstream.is_empty() {
                     upstream = went;
@@ -228,6 +238,7 @@ impl Exchange {
         }
         Answer {
             operation,
+            failed,
             upstream,
             ..Answer::of(StatusCode::OK, run.render())
         }
