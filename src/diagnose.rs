@@ -189,6 +189,7 @@ pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Stri
         return format!("did you mean `{nearest}`?");
     }
     known.sort_unstable();
+    known.dedup();
     match known.as_slice() {
         [] => String::new(),
         [only] => format!("the only one known is `{only}`"),
