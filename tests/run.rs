@@ -39,7 +39,7 @@ fn start() -> Started {
     for line in BufReader::new(child.stdout.take().unwrap()).lines() {
         printed.push(line.unwrap());
         // The examples end with an empty line behind the last dialect's.
-        let told = printed.iter().any(|line| line.starts_with("# chats"));
+        let told = printed.iter().any(|line| line.starts_with("# matrix"));
         if told && printed.last().is_some_and(String::is_empty) {
             break;
         }
@@ -146,6 +146,14 @@ fn what_is_printed_can_be_pasted() {
         chats.contains(r#"{"status":"success"}"#) && chats.contains(r#""message":"hello""#),
         "{chats}"
     );
+    for (dialect, sent, listed) in [
+        ("slack", r#"{"ok":true,"channel":"#, r#""has_more":false"#),
+        ("discord", r#""content":"hi""#, r#""content":"hello""#),
+        ("matrix", r#"{"event_id":""#, r#""body":"hello""#),
+    ] {
+        let said = paste(&started.requests(dialect));
+        assert!(said.contains(sent) && said.contains(listed), "{said}");
+    }
     let socket = paste(&started.requests("socket"));
     assert!(
         socket.contains(r#"{"code":0,"data":{},"message":"Success","Error":null}"#),
@@ -218,6 +226,9 @@ fn what_one_command_sends_another_lists() {
         "{nowhere:?}"
     );
     assert_eq!(nowhere.status.code(), Some(1));
+    let nowhere = sabir(folder.path(), &["send", "local:nowhere", "x"]);
+    let told = String::from_utf8_lossy(&nowhere.stderr).into_owned();
+    assert!(told.contains("local:nowhere: not_found.channel"), "{told}");
 }
 
 #[test]

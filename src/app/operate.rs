@@ -16,8 +16,8 @@ use crate::dialect::Dialect;
 use crate::gateway::Carried;
 use crate::ingress::arrival;
 use crate::model::{
-    Arrival, Command, LOCAL, List, Message, Messages, OneMessage, Operation, Person, Presence,
-    Reply, Window,
+    Arrival, Command, Fault, Kind, LOCAL, List, Message, Messages, OneMessage, Operation, Outcome,
+    Person, Presence, Reply, Window,
 };
 use crate::relay::{Ask, Relay};
 use crate::store::{Config as StoreConfig, Sqlite, Store};
@@ -153,14 +153,19 @@ fn carry_out(
     let (upstream, channel) = place
         .split_once(':')
         .ok_or_else(|| anyhow!("`{place}` is not UPSTREAM:CHANNEL"))?;
+    let told = |fault: Fault| anyhow!("{place}: {fault}");
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         if upstream == LOCAL {
             let lasting = Lasting::open(config).await?;
             let parts = Snapshot::build(config.clone(), dialects, &lasting, None)?;
-            let outcome = in_local(&parts, command(channel)).await;
+            // Who comes as a client is told so by the gateway.
+            let outcome = match parts.shared.local.has(channel) {
+                true => in_local(&parts, command(channel)).await,
+                false => Err(Fault::client(Kind::Channel, "no such channel")),
+            };
             lasting.store.close().await?;
-            return outcome;
+            return outcome.map_err(told);
         }
         let scratch = Scratch::open()?;
         let lasting = Lasting::on(scratch.store.clone()).await?;
@@ -188,11 +193,11 @@ fn carry_out(
             until: relay.until(at, Instant::now()),
         };
         let outcome = relay.call(&ask, Box::new(command(channel))).await;
-        outcome.map_err(|fault| anyhow!("{fault}"))
+        outcome.map_err(told)
     })
 }
 
-async fn in_local(parts: &Snapshot, mut command: Command) -> Result<Reply> {
+async fn in_local(parts: &Snapshot, mut command: Command) -> Outcome {
     let operator = Person {
         id: OPERATOR.into(),
         name: OPERATOR.into(),
@@ -206,7 +211,6 @@ async fn in_local(parts: &Snapshot, mut command: Command) -> Result<Reply> {
         .local
         .carry_out(&command, &operator, arrival::now())
         .await
-        .map_err(|fault| anyhow!("{fault}"))
 }
 
 /// A store for a command that keeps nothing; it is gone afterwards.

@@ -170,7 +170,10 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}: {}", self.kind.name(), self.details.message)?;
+        out.write_str(self.kind.name())?;
+        if !self.details.message.is_empty() {
+            write!(out, ": {}", self.details.message)?;
+        }
         if !self.details.field.is_empty() {
             write!(out, " ({})", self.details.field)?;
         }
