@@ -9,7 +9,7 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
 RUN useradd --system --create-home --home-dir /var/lib/sabir sabir
 COPY --from=build /sabir/target/dist/sabir /usr/local/bin/sabir
 USER sabir
-# sabir.toml is looked for here, and sabir.db is kept here.
+# sabir.toml is looked for here unless SABIR_CONFIG names another, and sabir.db is kept here.
 WORKDIR /var/lib/sabir
 VOLUME /var/lib/sabir
 # Inside a container the container's edge is the loopback: what is reached from outside is for `ports` to say.
