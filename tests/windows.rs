@@ -147,16 +147,19 @@ proptest! {
         };
         prop_assert_eq!(ids(&shown), local.ids, "{}", said(&list));
         let told = &shown.window;
-        let (further, there) = match window.from_oldest() {
-            true => (told.has_next, local.newer),
-            false => (told.has_previous, local.older),
+        let older = (told.has_previous, local.older);
+        let newer = (told.has_next, local.newer);
+        let (near, far) = match window.from_oldest() {
+            true => (older, newer),
+            false => (newer, older),
         };
-        // Where an answer ends with the window, what follows may all be left out, or nothing.
-        prop_assert!(further == Some(true) || !there, "{}: {told:?}", said(&list));
-        let left_out = told.has_previous.filter(|_| window.from_oldest()).or(told.has_next);
-        if !window.from_oldest() {
-            prop_assert!(left_out != Some(true) || local.newer, "{}: {told:?}", said(&list));
-        }
+        let right = near.0.is_none_or(|told| told == near.1);
+        prop_assert!(right, "{}: {told:?}", said(&list));
+        // Where the last answer ends with the window, what follows may all be left out, or be nothing.
+        prop_assert!(far.0 == Some(true) || !far.1, "{}: {told:?}", said(&list));
+        // And where a cursor is, a message is.
+        let by_cursor = !window.before.is_empty() || !window.after.is_empty();
+        prop_assert!(near.0 == Some(true) || !by_cursor, "{}: {told:?}", said(&list));
         prop_assert_eq!(told.count, Some(shown.messages.len() as i64));
         if window.wants_total == Some(true) && (seen || told.total.is_some()) {
             prop_assert_eq!(told.total, Some(local.total), "{}", said(&list));
@@ -167,7 +170,7 @@ proptest! {
     fn a_list_is_followed_to_its_end_whatever_the_service_does(
         made in made(), odd in odd(), length in 1_i64..9, onward in any::<bool>(), deletes in any::<bool>(),
     ) {
-        let mut made = Made { odd, changed: 0, ..made };
+        let mut made = Made { odd, ..made };
         // What is gone is known by its second.
         made.steps.iter_mut().for_each(|(step, _)| *step += i64::from(deletes));
         let mut service = made.service();
@@ -274,6 +277,17 @@ fn an_end_that_is_nowhere_is_no_end_of_the_list() {
         };
         assert_eq!((fault.kind, &*fault.details.field), (Kind::Field, field));
     }
+}
+
+#[test]
+fn what_is_older_than_a_list_reaches_is_not_asked_for() {
+    let made = of("chats", 5, 60);
+    let mut service = made.service();
+    let mut list = last(10);
+    list.window.since = service.messages[57].created_at;
+    let shown = over(&mut service, &list, &made.times()).unwrap();
+    assert_eq!((ids(&shown).len(), service.asked), (3, 1));
+    assert_eq!(shown.window.has_previous, Some(false));
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub fn askable(dialect: &str) -> Askable {
 pub struct Made {
     pub dialect: usize,
     /// What is changed of what that can be asked for.
-    pub changed: u8,
+    pub changed: u16,
     /// The most that it shows at once.
     pub size: usize,
     /// Of each message: how many seconds it is after the one before, and whether bob said it.
@@ -51,7 +51,6 @@ pub struct Service {
     pub askable: Askable,
     /// Oldest first.
     pub messages: Vec<Message>,
-    /// The most that it shows at once.
     pub size: usize,
     pub odd: Odd,
     /// How often it was asked for this list.
@@ -60,7 +59,7 @@ pub struct Service {
 
 pub fn made() -> impl Strategy<Value = Made> {
     let steps = proptest::collection::vec((0_i64..3, any::<bool>()), 0..60);
-    let changed = prop_oneof![Just(0), any::<u8>()];
+    let changed = prop_oneof![Just(0), any::<u16>()];
     let (dialect, size) = (0..DIALECTS.len(), 1_usize..9);
     (dialect, changed, size, steps).prop_map(|(dialect, changed, size, steps)| Made {
         dialect,
@@ -116,6 +115,9 @@ impl Made {
             &mut askable.total,
             &mut askable.back.id,
             &mut askable.onward.id,
+            &mut askable.back.tells_more,
+            &mut askable.onward.tells_more,
+            &mut askable.ends,
         ];
         for (bit, fact) in facts.into_iter().enumerate() {
             *fact ^= self.changed & (1 << bit) != 0;
@@ -131,14 +133,10 @@ impl Made {
         }
         askable.most = size as i64;
         askable.page = askable.page.map(|_| size as i64);
-        if !askable.back.cursor && !askable.onward.cursor {
-            // Nobody could know that there are more.
-            (odd.cap, odd.gaps) = (None, false);
-        }
-        size = size.min(odd.cap.unwrap_or(size));
         // Answers that show nothing but what is newer than the one before are those of no service.
-        odd.overlap = odd.overlap.min(size - 1);
-        odd.arrivals = odd.arrivals.min(size - odd.overlap);
+        let least = size.min(odd.cap.unwrap_or(size));
+        odd.overlap = odd.overlap.min(least - 1);
+        odd.arrivals = odd.arrivals.min(least - odd.overlap);
         let by = |bob: &bool| if *bob { "bob" } else { "eve" };
         let said = self.times().into_iter().zip(&self.steps).enumerate();
         Service {
@@ -156,7 +154,8 @@ impl Made {
 impl Service {
     /// How long a list may be so that all of it is surely seen.
     pub fn reach(&self) -> usize {
-        let mut step = (self.size - self.odd.overlap).saturating_sub(self.odd.arrivals);
+        let least = self.size.min(self.odd.cap.unwrap_or(self.size));
+        let mut step = (least - self.odd.overlap).saturating_sub(self.odd.arrivals);
         if self.odd.gaps {
             step /= 2;
         }
@@ -171,7 +170,7 @@ impl Service {
         self.asked += 1;
         assert!(self.asked as i64 <= QUESTIONS, "too many questions");
         let size = window.length().unwrap();
-        assert!(size <= askable.most, "{size} are too many");
+        assert!((1..=askable.most).contains(&size), "{size} are no answer");
         assert!(
             window.order.is_none() || askable.order,
             "answers are turned"
@@ -193,17 +192,20 @@ impl Service {
             skip = skip.saturating_sub(self.odd.overlap);
         }
         rows.drain(..skip.min(total));
-        let (left, gap) = (rows.len(), self.odd.gaps && self.asked % 2 == 1);
+        let (left, way) = (rows.len(), askable.way(onward));
+        // Pages have their size, and where nothing else tells of more, a short answer says that there is none.
+        let cap = self.odd.cap.filter(|_| askable.page.is_none());
+        let cap = cap.filter(|_| way.cursor || way.tells_more);
         rows.truncate(match askable.page {
-            _ if gap => 0,
-            None if askable.length => self.size.min(size as usize),
+            _ if way.cursor && self.odd.gaps && self.asked % 2 == 1 => 0,
+            None if askable.length => cap.unwrap_or(self.size).min(size as usize),
             _ => self.size,
         });
         let more = rows.len() < left;
         let mut page = Messages::default();
-        if askable.way(onward).cursor {
+        if way.cursor || way.tells_more {
             let cursor = match (rows.last(), onward) {
-                _ if !more => Text::default(),
+                _ if !more || !way.cursor => Text::default(),
                 (Some(last), true) => cursor(last + 1 - self.odd.overlap.min(rows.len() - 1)),
                 (Some(last), false) => cursor(last + self.odd.overlap.min(rows.len() - 1)),
                 // Another one of the same place.
@@ -213,8 +215,7 @@ impl Service {
                 (None, false) => format!("{}~", window.before).into(),
             };
             // That there is no more, some say by saying nothing.
-            let more = Some(more)
-                .filter(|more| askable.way(onward).tells_more && (*more || self.odd.says_no));
+            let more = Some(more).filter(|more| way.tells_more && (*more || self.odd.says_no));
             match onward {
                 true => (page.window.has_next, page.window.end) = (more, cursor),
                 false => (page.window.has_previous, page.window.start) = (more, cursor),
