@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +13,27 @@ use std::time::{Duration, Instant};
 
 use super::LASTS;
 
+/// Descriptors that two honest clients may take, with the connections that nginx has to itself for them.
+const HONEST: usize = 16;
 /// Clock ticks in a second, as /proc counts them.
 const TICKS: f64 = 100.0;
 
+/// What is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    Sabir,
+    /// What another program makes of the same.
+    Nginx,
+    /// Sabir, while another program is attacked: what the machine makes of it.
+    Elsewhere,
+}
+
 pub struct Server {
+    pub subject: Subject,
     pub address: SocketAddr,
+    attacked: SocketAddr,
     child: Child,
+    other: Option<Child>,
     places: usize,
     most: Cell<u64>,
     _folder: tempfile::TempDir,
@@ -36,34 +52,32 @@ pub struct Watch {
 }
 
 impl Server {
-    pub fn start(limits: [u64; 4]) -> Server {
+    pub fn start(subject: Subject, limits: [u64; 4]) -> Server {
         let folder = tempfile::tempdir().expect("a folder");
-        let [first, head, body, idle] = limits;
-        let config = format!(
-            "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
-             limits = {{ first_byte_s = {first}, header_s = {head}, body_s = {body}, idle_s = {idle} }}\n\
-             [[account]]\nname = \"alice\"\ntoken = \"t\"\n"
-        );
-        std::fs::write(folder.path().join("sabir.toml"), config).expect("a file");
-        let mut child = Command::new("taskset")
-            .args(["-c", "0", env!("CARGO_BIN_EXE_sabir")])
-            .current_dir(folder.path())
-            .env("SABIR_LOG", "error")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("taskset is there");
-        let mut line = String::new();
-        let mut printed = BufReader::new(child.stdout.take().expect("it prints"));
-        printed.read_line(&mut line).expect("a line");
-        let (_, rest) = line.split_once("http://").expect("an address");
-        let address = rest.split(' ').next().and_then(|text| text.parse().ok());
+        let mut alone = Command::new("taskset");
+        alone.args(["-c", "0"]);
+        let (child, address) = match subject {
+            Subject::Nginx => nginx(alone, folder.path(), limits),
+            _ => sabir(alone, folder.path(), limits),
+        };
+        let other = (subject == Subject::Elsewhere).then(|| {
+            let folder = folder.path().join("other");
+            std::fs::create_dir(&folder).expect("a folder");
+            sabir(beside(), &folder, limits)
+        });
+        let (attacked, other) = match other {
+            Some((other, attacked)) => (attacked, Some(other)),
+            None => (address, None),
+        };
         sleep(Duration::from_millis(500));
         Server {
-            address: address.expect("an address"),
+            subject,
+            address,
+            attacked,
             places: descriptors(child.id()),
             most: Cell::new(0),
             child,
+            other,
             _folder: folder,
         }
     }
@@ -71,11 +85,12 @@ impl Server {
     /// An attacker of our own, which stops when its input is closed and is gone when it is killed.
     pub fn attack(&self, name: &str, clients: usize) -> Child {
         let myself = std::env::current_exe().expect("this program");
-        beside(myself.to_str().expect("a path"))
+        beside()
+            .arg(myself)
             .args([
                 "attack",
                 name,
-                &self.address.to_string(),
+                &self.attacked.to_string(),
                 &clients.to_string(),
             ])
             .stdin(Stdio::piped())
@@ -91,10 +106,20 @@ impl Server {
             Some(&"-X") => "x".repeat(900),
             _ => "chat-messages?room=lobby".into(),
         };
-        let url = format!("http://{}/{path}", self.address);
-        let mut child = beside("slowhttptest")
+        let url = format!("http://{}/{path}", self.attacked);
+        let mut child = beside()
             .args([
-                "-c", &count, "-r", &count, "-i", "1", "-l", &lasts, "-u", &url,
+                "slowhttptest",
+                "-c",
+                &count,
+                "-r",
+                &count,
+                "-i",
+                "1",
+                "-l",
+                &lasts,
+                "-u",
+                &url,
             ])
             .args(words)
             .stdout(Stdio::null())
@@ -120,10 +145,10 @@ impl Server {
         }
     }
 
-    /// Waits until the places are given back, but for those of the honest clients.
+    /// Waits until the places are given back, but for those of the honest clients and of what is kept to answer them.
     pub fn wait_for_places(&self) {
         let start = Instant::now();
-        while descriptors(self.child.id()) > self.places + 4 {
+        while descriptors(self.child.id()) > self.places + HONEST {
             assert!(
                 start.elapsed() < Duration::from_secs(60),
                 "places are not given back"
@@ -142,8 +167,10 @@ impl Watch {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        for child in std::iter::once(&mut self.child).chain(&mut self.other) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -158,11 +185,66 @@ pub fn pin(process: u32, core: &str) {
     );
 }
 
-/// A program that runs only when the honest clients, on the same core, do not.
-fn beside(program: &str) -> Command {
+/// Runs a program, here with the words that follow, only when the honest clients on the same core do not.
+fn beside() -> Command {
     let mut command = Command::new("chrt");
-    command.args(["-i", "0", "taskset", "-c", "1", program]);
+    command.args(["-i", "0", "taskset", "-c", "1"]);
     command
+}
+
+fn sabir(mut command: Command, folder: &Path, limits: [u64; 4]) -> (Child, SocketAddr) {
+    let [first, head, body, idle] = limits;
+    let config = format!(
+        "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+         limits = {{ first_byte_s = {first}, header_s = {head}, body_s = {body}, idle_s = {idle} }}\n\
+         [[account]]\nname = \"alice\"\ntoken = \"t\"\n"
+    );
+    std::fs::write(folder.join("sabir.toml"), config).expect("a file");
+    let mut child = command
+        .arg(env!("CARGO_BIN_EXE_sabir"))
+        .current_dir(folder)
+        .env("SABIR_LOG", "error")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("taskset is there");
+    let mut line = String::new();
+    let mut printed = BufReader::new(child.stdout.take().expect("it prints"));
+    printed.read_line(&mut line).expect("a line");
+    let (_, rest) = line.split_once("http://").expect("an address");
+    let address = rest.split(' ').next().and_then(|text| text.parse().ok());
+    (child, address.expect("an address"))
+}
+
+fn nginx(mut command: Command, folder: &Path, limits: [u64; 4]) -> (Child, SocketAddr) {
+    let [_, head, body, idle] = limits;
+    let sockets = [0, 0].map(|port| TcpListener::bind(("127.0.0.1", port)).expect("a port"));
+    let [address, behind] = sockets
+        .each_ref()
+        .map(|socket| socket.local_addr().expect("an address"));
+    drop(sockets);
+    let mut config =
+        include_str!("nginx.conf").replace("@folder@", folder.to_str().expect("a path"));
+    for (name, value) in [
+        ("@head@", head),
+        ("@body@", body),
+        ("@idle@", idle),
+        ("@port@", u64::from(address.port())),
+        ("@behind@", u64::from(behind.port())),
+    ] {
+        config = config.replace(name, &value.to_string());
+    }
+    let path = folder.join("nginx.conf");
+    std::fs::write(&path, config).expect("a file");
+    let child = command
+        .args(["nginx", "-p"])
+        .arg(folder)
+        .arg("-c")
+        .arg(path)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("taskset is there");
+    (child, address)
 }
 
 fn watch(pid: u32, before: usize, over: &AtomicBool) -> Seen {
