@@ -50,16 +50,22 @@ impl Grants {
 
     /// The grant of a person's own credential; another one begins anew.
     pub fn own(&self, person: &str, credential: &Credential) -> Arc<Grant> {
+        let known = |people: &HashMap<Text, Arc<Grant>>| {
+            let grant = people.get(person)?;
+            (grant.credential == *credential).then(|| grant.clone())
+        };
         let people = self.people.read().unwrap_or_else(PoisonError::into_inner);
-        let known = people.get(person);
-        if let Some(grant) = known.filter(|grant| grant.credential == *credential) {
-            return grant.clone();
+        if let Some(grant) = known(&people) {
+            return grant;
         }
         drop(people);
-        let grant = Arc::new(Grant::of(credential.clone()));
         let mut people = self.people.write().unwrap_or_else(PoisonError::into_inner);
-        people.insert(person.into(), grant.clone());
-        grant
+        // Another thread may have come first.
+        known(&people).unwrap_or_else(|| {
+            let grant = Arc::new(Grant::of(credential.clone()));
+            people.insert(person.into(), grant.clone());
+            grant
+        })
     }
 }
 
