@@ -58,7 +58,7 @@ fn attempt(bencher: Bencher<'_, '_>) {
 fn ours(bencher: Bencher<'_, '_>) {
     let runtime = runtime();
     let metrics = Metrics::new().unwrap();
-    let stack = Stack::new(Config::default(), metrics.upstream("far"));
+    let stack = Stack::new("far".into(), Config::default(), metrics.upstream("far"));
     let client = Presence::new();
     bencher.counter(ItemsCount::new(REQUESTS)).bench_local(|| {
         runtime.block_on(async {

@@ -935,7 +935,7 @@ fn the_operators_door() {
                 true => Health::Ok,
                 false => Health::Faulted("it lies upside down".into()),
             }),
-            configuration: Arc::new(|| "configuration: as it was\n".into()),
+            parts: Arc::new(|| "configuration: as it was\n".into()),
             metrics,
             graphiql: Graphiql {
                 doors: Box::new(|| unreachable!("nobody opens the page here")),

@@ -26,8 +26,8 @@ pub struct Admin<H> {
     pub ready: Arc<AtomicBool>,
     /// Can the store still accept?
     pub store: Arc<dyn Fn() -> Health + Send + Sync>,
-    /// What there is to say of the configuration in force, and of one that could not be taken.
-    pub configuration: Arc<dyn Fn() -> String + Send + Sync>,
+    /// What there is to say of upstreams, of the configuration in force, and of one that could not be taken.
+    pub parts: Arc<dyn Fn() -> String + Send + Sync>,
     pub metrics: Arc<Metrics>,
     pub graphiql: Graphiql<H>,
 }
@@ -53,7 +53,7 @@ impl<H: Handler> Handler for Admin<H> {
             "/readyz" => self.readiness(),
             "/status" => self.status(),
             "/metrics" => match self.metrics.text() {
-                Ok(metrics) => text(StatusCode::OK, metrics),
+                Ok(metrics) => series(metrics),
                 Err(error) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
             },
             _ => text(StatusCode::NOT_FOUND, PATHS),
@@ -71,10 +71,7 @@ impl<H> Admin<H> {
 
     fn status(&self) -> Response<Full<Bytes>> {
         let ready = self.unready().unwrap_or("ready".into());
-        text(
-            StatusCode::OK,
-            format!("{ready}\n{}", (self.configuration)()),
-        )
+        text(StatusCode::OK, format!("{ready}\n{}", (self.parts)()))
     }
 
     fn unready(&self) -> Option<String> {
@@ -94,7 +91,15 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     *response.status_mut() = status;
     response.headers_mut().insert(
         header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+        HeaderValue::from_static("text/plain; charset=utf-8"),
     );
+    response
+}
+
+/// In Prometheus's format of that version.
+fn series(metrics: String) -> Response<Full<Bytes>> {
+    let mut response = text(StatusCode::OK, metrics);
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
 }

@@ -145,6 +145,7 @@ impl Running {
         let (store, reloads) = (self.lasting.store.clone(), self.reloads.clone());
         let (ready, metrics) = (self.ready.clone(), self.lasting.metrics.clone());
         let (news, log) = (self.snapshot.subscribe(), self.log.as_ref().map(Log::lines));
+        let in_force = self.snapshot.subscribe();
         let places = self.operators.clone();
         let handler = move || {
             let clients = Current::follow(news, log)?;
@@ -152,7 +153,10 @@ impl Running {
             Ok(Rc::new(Admin {
                 ready,
                 store: Arc::new(move || store.health()),
-                configuration: Arc::new(move || reloads.words()),
+                parts: Arc::new(move || {
+                    let upstreams = in_force.borrow().shared.left_alone();
+                    format!("{upstreams}{}", reloads.words())
+                }),
                 metrics,
                 graphiql: Graphiql {
                     doors: Box::new(move || current.doors()),
@@ -209,6 +213,7 @@ impl Running {
     /// Asks everything to stop: says so at the operator's door, and when that was to be seen for long enough, takes no
     /// new connections. What has begun is finished.
     pub fn stop(&self) {
+        info!("asked to stop: what has begun is finished");
         self.ready.store(false, Ordering::Release);
         let delay = self.limits.borrow().drain_delay_s;
         std::thread::sleep(Duration::from_secs(delay));
@@ -235,6 +240,7 @@ impl Running {
         if let Some(operator) = self.operator {
             operator.join().map_err(panicked)?;
         }
+        info!("stopped");
         // Last, so that every line is written.
         drop(self.log);
         Ok(())

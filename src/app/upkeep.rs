@@ -40,6 +40,7 @@ pub async fn upkeep(store: Arc<dyn Store>, sessions: Arc<Sessions>) {
             Health::Ok if swept.is_none_or(|swept| swept.elapsed() >= SWEEP) => {
                 swept = Some(Instant::now());
                 match sessions.purge(arrival::now()).await {
+                    Ok(gone) if gone.sessions + gone.claims == 0 => {}
                     Ok(gone) => info!(
                         sessions = gone.sessions,
                         keys = gone.claims,

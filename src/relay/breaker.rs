@@ -9,8 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::{info, warn};
 
 use crate::metrics::{State, UpstreamMeter};
+use crate::model::Text;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -34,6 +36,8 @@ impl Default for Config {
 
 /// Shared by all threads.
 pub struct Breaker {
+    /// The upstream, as the operator calls it.
+    name: Text,
     config: Config,
     meter: UpstreamMeter,
     /// A [`State`]; written only while `spell` is held.
@@ -50,9 +54,10 @@ struct Spell {
 }
 
 impl Breaker {
-    pub fn new(config: Config, meter: UpstreamMeter) -> Breaker {
+    pub fn new(name: Text, config: Config, meter: UpstreamMeter) -> Breaker {
         meter.breaker(State::Closed);
         Breaker {
+            name,
             config,
             meter,
             state: AtomicU8::new(State::Closed as u8),
@@ -80,6 +85,12 @@ impl Breaker {
         Err(spell.until.saturating_duration_since(now))
     }
 
+    /// How much longer nobody is let through; nothing while it is closed.
+    pub fn open_for(&self, now: Instant) -> Option<Duration> {
+        let spell = self.spell();
+        (!self.is(State::Closed)).then(|| spell.until.saturating_duration_since(now))
+    }
+
     fn admission(&self, probe: bool) -> Admission<'_> {
         Admission {
             breaker: self,
@@ -94,9 +105,16 @@ impl Breaker {
             if probe || self.is(State::Closed) {
                 spell.openings = spell.openings.saturating_add(1);
                 let open = self.config.open.saturating_mul(spell.openings);
-                spell.until = now + open.min(self.config.open_most);
+                let open = open.min(self.config.open_most);
+                spell.until = now + open;
                 self.enter(State::Open);
                 self.meter.opened();
+                drop(spell);
+                let (upstream, seconds) = (&*self.name, open.as_secs());
+                warn!(
+                    upstream,
+                    seconds, "an upstream failed too often and is left alone"
+                );
             }
         }
     }
@@ -109,6 +127,8 @@ impl Breaker {
             let mut spell = self.spell();
             spell.openings = 0;
             self.enter(State::Closed);
+            drop(spell);
+            info!(upstream = &*self.name, "an upstream works again");
         }
     }
 
@@ -169,7 +189,11 @@ mod tests {
             open: Duration::from_secs(30),
             open_most: Duration::from_secs(70),
         };
-        Breaker::new(config, Metrics::new().unwrap().upstream("far"))
+        Breaker::new(
+            "far".into(),
+            config,
+            Metrics::new().unwrap().upstream("far"),
+        )
     }
 
     fn end(breaker: &Breaker, worked: bool, now: Instant) {
@@ -233,7 +257,11 @@ mod tests {
             failures: 0,
             ..Config::default()
         };
-        let breaker = Breaker::new(config, Metrics::new().unwrap().upstream("far"));
+        let breaker = Breaker::new(
+            "far".into(),
+            config,
+            Metrics::new().unwrap().upstream("far"),
+        );
         let now = Instant::now();
         for _ in 0..100 {
             end(&breaker, false, now);

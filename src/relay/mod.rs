@@ -125,6 +125,19 @@ impl Shared {
         }
     }
 
+    /// A line for each upstream that is left alone.
+    pub fn left_alone(&self) -> String {
+        let now = Instant::now();
+        let alone = self.upstreams.iter().filter_map(|upstream| {
+            let seconds = upstream.stack.left_alone(now)?.as_secs();
+            let name = &upstream.config.name;
+            Some(format!(
+                "upstream {name}: failed too often, is left alone for {seconds} s\n"
+            ))
+        });
+        alone.collect()
+    }
+
     /// An upstream's number; `None` for `local`.
     pub fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
@@ -339,7 +352,11 @@ impl<'a> Ask<'a> {
 impl Upstream {
     pub fn new(config: Config, metrics: &Metrics) -> Upstream {
         Upstream {
-            stack: Stack::new(config.stack.clone(), metrics.upstream(&config.name)),
+            stack: Stack::new(
+                config.name.clone(),
+                config.stack.clone(),
+                metrics.upstream(&config.name),
+            ),
             grants: Grants::new(config.credential.clone()),
             own: RwLock::default(),
             config,

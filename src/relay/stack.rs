@@ -14,7 +14,7 @@ pub use super::retry::Repeat;
 use super::retry::{self, Retries};
 use crate::metrics::waits::waited;
 use crate::metrics::{Class, Refused, UpstreamMeter};
-use crate::model::{Fault, Kind, Outcome, Presence};
+use crate::model::{Fault, Kind, Outcome, Presence, Text};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -66,14 +66,20 @@ pub struct Ended {
 }
 
 impl Stack {
-    pub fn new(config: Config, meter: UpstreamMeter) -> Stack {
+    /// For the upstream of this name.
+    pub fn new(name: Text, config: Config, meter: UpstreamMeter) -> Stack {
         Stack {
             attempt: config.attempt,
             retries: Retries::new(config.retry),
-            breaker: Breaker::new(config.breaker, meter.clone()),
+            breaker: Breaker::new(name, config.breaker, meter.clone()),
             limit: Limit::new(config.limit, meter.clone()),
             meter,
         }
+    }
+
+    /// How much longer the upstream is left alone, if it is.
+    pub fn left_alone(&self, now: Instant) -> Option<Duration> {
+        self.breaker.open_for(now)
     }
 
     /// Carries out an errand by as many attempts as it may have. Each is given the time it is and by which it must end.
@@ -252,7 +258,10 @@ mod tests {
         config.retry.pause_least = Duration::ZERO;
         config.retry.pause_most = Duration::from_millis(1);
         change(&mut config);
-        (Stack::new(config, metrics.upstream("far")), metrics)
+        (
+            Stack::new("far".into(), config, metrics.upstream("far")),
+            metrics,
+        )
     }
 
     fn ended(class: Class, kind: Kind) -> Ended {

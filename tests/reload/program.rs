@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::support::running::ask;
-use crate::support::server::{Line, Upstream, request};
+use crate::support::server::{Line, Nobody, Upstream, request};
 use crate::{ALICE, ONE, until};
 
 struct Program {
@@ -182,6 +182,37 @@ fn a_hangup_reloads_and_a_mapping_is_a_file_like_others() {
     sabir.signal("-HUP");
     until(|| sabir.told("/status").contains("socket.toml"));
     assert!(said().contains("Very well"));
+}
+
+#[test]
+fn an_upstream_that_is_left_alone_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = Nobody::bound();
+    let alone =
+        "breaker_failures = 1\nbreaker_open_s = 3600\nbreaker_open_max_s = 3600\nretries = 0\n";
+    let config = format!(
+        "[[account]]\nname = \"alice\"\ntoken = \"token-of-alice\"\n\
+         [upstream.far]\ndialect = \"rooms\"\nurl = \"http://{}\"\n{alone}\
+         [[route]]\nfrom = \"*:*\"\nto = \"far:*\"\n",
+        nobody.address()
+    );
+    std::fs::write(folder.path().join("sabir.toml"), config).unwrap();
+    let sabir = Program::start(folder.path());
+    assert_eq!(sabir.told("/status").lines().count(), 2);
+    assert_eq!(post(&sabir, "lobby").reply(false).status, 503);
+    let status = sabir.told("/status");
+    let told = "ready\nupstream far: failed too often, is left alone for 3";
+    assert!(status.starts_with(told), "{status}");
+    sabir.signal("-TERM");
+    let (code, log) = sabir.end();
+    assert_eq!(code, Some(0));
+    for told in [
+        "is left alone upstream=\"far\" seconds=3600",
+        "asked to stop",
+        "stopped",
+    ] {
+        assert!(log.contains(told), "{told} is not in\n{log}");
+    }
 }
 
 /// A program before an upstream that answers after a while.
