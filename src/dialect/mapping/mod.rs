@@ -24,7 +24,7 @@ use super::template::{Shape, Template};
 use crate::diagnose::Problems;
 use crate::model::record::{Schema, Type, Typed};
 use crate::model::{
-    Channel, Media, Message, Mine, Moderation, Participant, Person, Session, Window,
+    Channel, Media, Message, Mine, Moderation, Operation, Participant, Person, Session, Window,
 };
 use entry::Meant;
 use names::Names;
@@ -113,6 +113,12 @@ pub fn load(
     );
     loader.problems.finish(dialect).map_err(Box::new)
 }
+
+/// What may stand at the top besides exchanges, which stand under the names of their operations.
+const KEYS: [&str; 14] = [
+    "about", "answer", "auth", "bodies", "door", "every", "example", "facts", "fault", "refuse",
+    "shape", "tokens", "type", "wrap",
+];
 
 impl<'m> Loader<'m> {
     fn dialect(&mut self, name: &str, mut top: Table<'m, 'm>, schema: Option<&str>) -> Dialect {
@@ -297,9 +303,14 @@ impl<'m> Loader<'m> {
                 "fault" | "auth" | "every" => continue,
                 "answer" => Meant::Answer,
                 "refuse" => Meant::Refuse,
-                _ => match self.operation(key, span) {
+                _ => match Operation::from_name(key) {
                     Some(operation) => Meant::Command(operation),
-                    None => continue,
+                    None => {
+                        let operations = Operation::ALL.iter().map(|operation| operation.name());
+                        let known = KEYS.into_iter().chain(operations);
+                        unknown(&mut self.problems, span, "key", key, known);
+                        continue;
+                    }
                 },
             };
             for mut table in table::tables(value, &mut self.problems) {
