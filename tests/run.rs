@@ -304,6 +304,13 @@ fn dialects_and_checks_are_told() {
         told.contains("broken.toml:2:1") && told.contains("did you mean `public`?"),
         "{told}"
     );
+    let own = folder.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::write(own.join("mine.toml"), "[[dor]]\n").unwrap();
+    std::fs::write(folder.path().join("broken.toml"), "mappings = \"own\"\n").unwrap();
+    let broken = sabir(folder.path(), &["check", "--config", "broken.toml"]);
+    let told = String::from_utf8_lossy(&broken.stderr).into_owned();
+    assert!(told.starts_with("  × a mapping needs a door\n"), "{told}");
 }
 
 /// Each request has its line where the configuration says, whatever a client tries to write into it.

@@ -90,5 +90,5 @@ fn from_file(name: &str, path: &Path) -> Result<Dialect> {
         &read(path)?,
         schema.as_deref(),
     )
-    .map_err(|problems| anyhow!("{problems}"))
+    .map_err(|problems| ConfigError::Mistakes(vec![*problems]).into())
 }

@@ -76,7 +76,7 @@ pub enum ConfigError {
     TooLarge { path: PathBuf },
     #[error("the environment cannot be read: {0}")]
     Environment(config::ConfigError),
-    /// One for the file, one for the environment, where something is wrong with it.
+    /// One for the file and one for the environment, or one for a mapping, where something is wrong with it.
     #[error("{}", .0.iter().map(Problems::to_string).collect::<Vec<_>>().join("\n\n"))]
     Mistakes(Vec<Problems>),
 }
