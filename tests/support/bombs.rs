@@ -136,6 +136,34 @@ fn texts() -> Vec<Bomb> {
             format!("{{ myself {{ {} }} }}", "username_".repeat(7_000)),
         ),
         text(
+            "190 operations, 900 variables",
+            format!(
+                "{} fragment f on User {{ id(a: [{}]) }}",
+                many(190, |at| format!("query q{at}($a: ID) {{ ...f }} ")),
+                many(900, |at| format!("$v{at} "))
+            ),
+        ),
+        text(
+            "900 operations",
+            many(900, |at| format!("query q{at} {{ x }} ")),
+        ),
+        text(
+            "900 fields behind letters",
+            format!(
+                "{{ user(username: \"{}\") {{ {} x }} }}",
+                "e\u{301}".repeat(15_000),
+                many(900, |at| format!("a{at}: username "))
+            ),
+        ),
+        text(
+            "900 fields behind backslashes",
+            format!(
+                "{{ user(username: \"{}\") {{ {} x }} }}",
+                "\\q".repeat(20_000),
+                many(900, |at| format!("a{at}: username "))
+            ),
+        ),
+        text(
             "3,900 unknown fields",
             format!(
                 "{{ myself {{ {} }} }}",

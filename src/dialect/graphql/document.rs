@@ -13,13 +13,15 @@ use bluejay_core::executable::{
 use bluejay_core::{AsIter, Directive as _, Value as _, ValueReference};
 use bluejay_parser::ast::executable::{
     ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet,
-    VariableDefinition,
+    VariableDefinition, VariableType,
 };
 use bluejay_parser::ast::{Parse, VariableArgument, VariableDirective, VariableValue};
 use bluejay_parser::{Error as ParseError, HasSpan};
+use smallvec::SmallVec;
 
-use super::scan::{self, Scan};
-use super::{Error, Pos};
+use super::scan::{Lines, Scan};
+use super::values::{Literal, Variables};
+use super::{Error, Pos, syntax};
 use crate::model::Fault;
 
 pub use bluejay_core::OperationType;
@@ -37,15 +39,22 @@ impl Failure {
     pub fn one(message: impl Into<String>, at: Pos) -> Failure {
         Failure::Errors(vec![Error::new(message, at)])
     }
+
+    /// An error without a place.
+    pub fn bare(message: impl Into<String>) -> Failure {
+        Failure::Errors(vec![Error::told(message, None)])
+    }
 }
 
 /// A text that may be parsed.
 #[derive(Debug)]
 pub struct Source<'t> {
-    /// With blanks of the specification for those of Absinthe.
-    text: Cow<'t, str>,
-    /// Where its lines begin.
-    lines: Vec<usize>,
+    text: &'t str,
+    lines: Lines,
+    /// With what the specification has for what only Absinthe reads.
+    usual: Cow<'t, str>,
+    /// Where the usual one has a backslash more.
+    backslashes: Vec<usize>,
 }
 
 impl<'t> Source<'t> {
@@ -57,50 +66,55 @@ impl<'t> Source<'t> {
         let mut scan = Scan::new(text);
         scan.run()?;
         if !scan.tokens {
-            return Err(Failure::one("No operations provided.", Pos::START));
+            return Err(Failure::bare("No operations provided."));
         }
-        let text = if scan.unusual {
+        let usual = if scan.unusual {
             Cow::Owned(scan.usual())
         } else {
             Cow::Borrowed(text)
         };
+        let added = scan.backslashes.iter().enumerate();
+        let added = added.map(|(before, at)| before + at);
         Ok(Source {
             text,
             lines: scan.lines,
+            usual,
+            backslashes: added.collect(),
         })
     }
 
     /// # Errors
-    /// It is no GraphQL, or has names twice.
+    /// It is no GraphQL that Absinthe reads, or asks for nothing.
     pub fn parse(&self) -> Result<Document<'_>, Failure> {
-        let parsed = ExecutableDocument::parse(&self.text).result;
+        let parsed = ExecutableDocument::parse(&self.usual).result;
         let parsed = parsed.map_err(|errors| self.failure(errors))?;
         let document = Document::of(self, parsed);
-        if let Some(description) = document.description() {
-            return Err(self.unexpected(description));
+        if document.novel() {
+            syntax::check(self.text)?;
         }
-        match document.misnamed() {
-            errors if errors.is_empty() => Ok(document),
-            errors => Err(Failure::Errors(errors)),
+        if document.operations().is_empty() {
+            return Err(Failure::bare("No operations provided."));
         }
+        Ok(document)
     }
 
-    /// The first of a parser's errors, in Absinthe's words.
+    /// What is wrong with a text that cannot be parsed, in Absinthe's words.
     fn failure(&self, errors: Vec<ParseError>) -> Failure {
-        // The parser tells lines and columns, by more line ends than GraphQL has. Of a text of one line, that is as long
-        // as ours, the column is the number of the byte.
-        let one_line = " ".repeat(self.text.len() + 1);
+        if let Err(failure) = syntax::check(self.text) {
+            return failure;
+        }
+        // Absinthe reads some of what the parser does not. The parser tells lines and columns, by more line ends than
+        // GraphQL has. Of a text of one line, that is as long as ours, the column is the number of the byte.
+        let one_line = " ".repeat(self.usual.len() + 1);
         let told = ParseError::into_graphql_errors(&one_line, errors);
         let places = told.iter().flat_map(|error| &error.locations);
         let offset = places.map(|place| place.col.saturating_sub(1)).next();
-        self.unexpected(offset.unwrap_or(self.text.len()))
+        syntax::before(self.text, self.before(offset.unwrap_or(self.usual.len())))
     }
 
-    /// An error at the first token from a byte on.
-    fn unexpected(&self, offset: usize) -> Failure {
-        let (offset, at) = Scan::new(&self.text).token_from(offset);
-        let message = format!("syntax error before: {}", spelt(&self.text[offset..]));
-        Failure::one(message, at)
+    /// Where in the text something stands that stands there in the usual one.
+    fn before(&self, usual: usize) -> usize {
+        usual - self.backslashes.partition_point(|added| *added < usual)
     }
 }
 
@@ -115,7 +129,8 @@ pub struct Document<'d> {
 
 impl<'d> Document<'d> {
     fn of(source: &'d Source<'d>, parsed: ExecutableDocument<'d>) -> Document<'d> {
-        let fragments = parsed.fragment_definitions().iter().enumerate();
+        // Of two fragments with one name the first holds: a later one is put in first.
+        let fragments = parsed.fragment_definitions().iter().enumerate().rev();
         let fragments = fragments.map(|(at, fragment)| (fragment.name().as_str(), at));
         Document {
             source,
@@ -138,7 +153,8 @@ impl<'d> Document<'d> {
 
     /// Where a byte stands.
     pub fn place(&self, at: usize) -> Pos {
-        scan::place(&self.source.text, &self.source.lines, at)
+        let at = self.source.before(at);
+        self.source.lines.place(self.source.text, at)
     }
 
     /// Where something of the document begins.
@@ -146,68 +162,31 @@ impl<'d> Document<'d> {
         self.place(offset(of))
     }
 
-    /// The byte with which the token before something begins.
-    pub fn before(&self, of: &impl HasSpan) -> usize {
-        Scan::new(&self.source.text).token_before(offset(of))
+    /// Where an operation begins; Absinthe does not know it of one that has variables and no name.
+    pub fn begin(&self, operation: &OperationDefinition<'_>) -> SmallVec<[Pos; 1]> {
+        let unknown = name(operation).is_none() && !definitions(operation).is_empty();
+        let known = (!unknown).then(|| self.pos(operation));
+        known.into_iter().collect()
     }
 
-    /// Where the first description begins: the newest specification has them, and Absinthe has not.
-    fn description(&self) -> Option<usize> {
-        let operations = self.operations().iter().filter_map(|operation| {
-            let described = operation.as_ref().description().is_some();
-            let variables = || {
-                let mut variables = definitions(operation).iter();
-                variables.find(|variable| variable.description().is_some())
-            };
-            match described {
-                true => Some(offset(operation)),
-                false => variables().map(|variable| self.before(variable.variable())),
-            }
+    pub fn text(&self) -> &str {
+        self.source.text
+    }
+
+    /// Has it what newer specifications have, and Absinthe has not?
+    fn novel(&self) -> bool {
+        let operations = self.operations().iter().any(|operation| {
+            let variables = definitions(operation);
+            operation.as_ref().description().is_some()
+                || (name(operation).is_none()
+                    && variables.is_empty()
+                    && !operation_directives(operation).is_empty())
+                || variables.iter().any(|variable| {
+                    variable.description().is_some() || variable.directives().is_some()
+                })
         });
-        let fragments = self.fragments().iter();
-        let fragments = fragments.filter(|fragment| fragment.description().is_some());
-        operations.chain(fragments.map(offset)).min()
-    }
-
-    /// Operations and fragments that share a name, or have none beside others.
-    fn misnamed(&self) -> Vec<Error> {
-        let mut errors = Vec::new();
-        let operations = self.operations();
-        if operations.is_empty() {
-            errors.push(Error::new("No operations provided.", Pos::START));
-        }
-        if operations.len() > 1 {
-            for operation in operations.iter().filter(|one| name(one).is_none()) {
-                errors.push(Error::new(
-                    "This anonymous operation must be the only defined operation.",
-                    self.pos(operation),
-                ));
-            }
-            let named = operations.iter().filter_map(|one| Some((name(one)?, one)));
-            self.shared("operation", named, &mut errors);
-        }
-        let fragments = self.fragments().iter();
-        let named = fragments.map(|fragment| (fragment.name().as_str(), fragment));
-        if self.fragments.len() < self.fragments().len() {
-            self.shared("fragment", named, &mut errors);
-        }
-        errors
-    }
-
-    fn shared<'n, T: HasSpan + 'n>(
-        &self,
-        what: &str,
-        named: impl Iterator<Item = (&'n str, &'n T)> + Clone,
-        errors: &mut Vec<Error>,
-    ) {
-        let mut times: HashMap<&str, usize> = HashMap::new();
-        for (name, _) in named.clone() {
-            *times.entry(name).or_default() += 1;
-        }
-        for (name, one) in named.filter(|(name, _)| times.get(name) > Some(&1)) {
-            let message = format!("There can only be one {what} named \"{name}\".");
-            errors.push(Error::new(message, self.pos(one)));
-        }
+        let mut fragments = self.fragments().iter();
+        operations || fragments.any(|fragment| fragment.description().is_some())
     }
 }
 
@@ -233,6 +212,13 @@ pub fn operation_directives<'d>(
     directives.map_or(&[], |directives| directives.iter().as_slice())
 }
 
+pub fn fragment_directives<'d>(
+    fragment: &'d FragmentDefinition<'d>,
+) -> &'d [VariableDirective<'d>] {
+    let directives = fragment.directives();
+    directives.map_or(&[], |directives| directives.iter().as_slice())
+}
+
 pub fn directives<'d>(selection: &'d Selection<'d>) -> &'d [VariableDirective<'d>] {
     let directives = selection.as_ref().directives();
     directives.map_or(&[], |directives| directives.iter().as_slice())
@@ -250,10 +236,10 @@ pub fn condition<'d>(directive: &'d VariableDirective<'d>) -> Option<&'d Variabl
     condition.next().map(VariableArgument::value)
 }
 
-/// Tells every variable in a value.
-pub fn variables<'d>(value: &'d VariableValue<'d>, told: &mut impl FnMut(&'d str)) {
+/// Tells every variable in a value, and with which byte it begins.
+pub fn variables<'d>(value: &'d VariableValue<'d>, told: &mut impl FnMut(&'d str, usize)) {
     match value.as_ref() {
-        ValueReference::Variable(variable) => told(variable.as_str()),
+        ValueReference::Variable(variable) => told(variable.as_str(), offset(variable)),
         ValueReference::List(list) => list.iter().for_each(|value| variables(value, told)),
         ValueReference::Object(object) => {
             AsIter::iter(object).for_each(|(_, value)| variables(value, told));
@@ -265,8 +251,31 @@ pub fn variables<'d>(value: &'d VariableValue<'d>, told: &mut impl FnMut(&'d str
 /// Does a value depend on a variable?
 pub fn open(value: &VariableValue<'_>) -> bool {
     let mut any = false;
-    variables(value, &mut |_| any = true);
+    variables(value, &mut |_, _| any = true);
     any
+}
+
+/// Does a variable have a value, given or its own?
+pub fn provides(definition: &VariableDefinition<'_>, given: &Variables) -> bool {
+    match given.get(definition.variable().as_str()) {
+        Some(value) => **value != Literal::Null,
+        None => definition
+            .default_value()
+            .is_some_and(|value| Literal::from(value) != Literal::Null),
+    }
+}
+
+/// A variable's type, as it is written.
+pub fn type_name(of: &VariableType<'_>) -> String {
+    let (inner, required) = match of {
+        VariableType::Named {
+            name, is_required, ..
+        } => (name.as_str().to_owned(), is_required),
+        VariableType::List {
+            inner, is_required, ..
+        } => (format!("[{}]", type_name(inner)), is_required),
+    };
+    inner + if *required { "!" } else { "" }
 }
 
 /// What a field or a fragment selects.
@@ -277,39 +286,4 @@ pub fn selections<'d>(set: impl Into<Option<&'d SelectionSet<'d>>>) -> &'d [Sele
 pub fn arguments<'d>(field: &'d Field<'d>) -> &'d [VariableArgument<'d>] {
     let arguments = field.arguments();
     arguments.map_or(&[], |arguments| arguments.iter().as_slice())
-}
-
-/// A token as an error names it: signs and words of the language in single quotes, others in double quotes.
-fn spelt(rest: &str) -> String {
-    const WORDS: [&str; 7] = [
-        "query",
-        "mutation",
-        "subscription",
-        "fragment",
-        "on",
-        "true",
-        "false",
-    ];
-    let Some(first) = rest.chars().next() else {
-        return String::new();
-    };
-    if first.is_ascii_alphanumeric() || first == '_' || first == '-' {
-        let end = rest[1..]
-            .find(|char: char| !(char.is_ascii_alphanumeric() || char == '_' || char == '.'))
-            .map_or(rest.len(), |end| end + 1);
-        let word = &rest[..end];
-        return if WORDS.contains(&word) {
-            format!("'{word}'")
-        } else {
-            format!("\"{word}\"")
-        };
-    }
-    if rest.starts_with("...") {
-        return "'...'".into();
-    }
-    if first == '"' {
-        let end = rest[1..].find('"').map_or(rest.len(), |end| end + 2);
-        return format!("{:?}", &rest[..end]);
-    }
-    format!("'{first}'")
 }

@@ -1,12 +1,14 @@
 //! GraphQL as a server, in Absinthe's way: a document becomes a plan of commands, and their outcomes become its answer.
 //!
-//! [`request`] reads the forms in which documents come over HTTP; [`scan`] and [`document`] guard and parse one; [`validate`]
-//! checks it against the [`schema`]; [`plan`] lays out its selection; [`run`] asks for commands, one wave after
-//! another, and takes their outcomes; [`project`] writes the answer. Nothing here acts: whoever runs a plan carries
-//! out its commands. Which field means which command, and which type shows which record, is the mapping's business.
-//! The texts are those of Absinthe, which clients compare; subscriptions are not for HTTP.
+//! [`request`] reads the forms in which documents come over HTTP; [`scan`] and [`document`] guard and parse one, and
+//! [`syntax`] tells why it cannot be; [`validate`] checks it against the [`schema`]; [`plan`] lays out its selection;
+//! [`run`] asks for commands, one wave after another, and takes their outcomes; [`project`] writes the answer. Nothing
+//! here acts: whoever runs a plan carries out its commands. Which field means which command, and which type shows which
+//! record, is the mapping's business. The texts are those of Absinthe, which clients compare; subscriptions are not for
+//! HTTP.
 
 pub mod answer;
+mod arguments;
 mod budget;
 mod cache;
 mod command;
@@ -23,6 +25,7 @@ mod scan;
 pub mod schema;
 pub mod spelling;
 mod suggest;
+mod syntax;
 pub mod tokens;
 mod uses;
 mod validate;
@@ -35,6 +38,8 @@ pub use plan::Plan;
 pub use run::{Call, Run};
 pub use schema::Schema;
 pub use values::Variables;
+
+use smallvec::{SmallVec, smallvec};
 
 use self::spelling::Spellings;
 use super::exchange::Given;
@@ -96,7 +101,7 @@ pub struct Entry {
 }
 
 /// A place in a document: its line and the character in that, both from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pos {
     pub line: usize,
     pub column: usize,
@@ -107,10 +112,11 @@ impl Pos {
 }
 
 /// What is wrong with a document, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Error {
     pub message: String,
-    pub at: Pos,
+    /// The places that it is told with. Some errors have none to tell, and some would, but their place is not known.
+    pub at: Option<SmallVec<[Pos; 1]>>,
 }
 
 /// Bytes of one error's text: it repeats what the document says, which may be long.
@@ -118,6 +124,10 @@ const MAX_MESSAGE: usize = 4_096;
 
 impl Error {
     pub fn new(message: impl Into<String>, at: Pos) -> Error {
+        Error::told(message, Some(smallvec![at]))
+    }
+
+    pub fn told(message: impl Into<String>, at: Option<SmallVec<[Pos; 1]>>) -> Error {
         let mut message = message.into();
         if message.len() > MAX_MESSAGE {
             let whole = |end: &usize| message.is_char_boundary(*end);

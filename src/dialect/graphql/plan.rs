@@ -27,7 +27,10 @@ pub struct Plan {
     pub roots: Vec<Node>,
     /// The roots in the document's order.
     pub order: Vec<usize>,
+    /// Of all operations.
     variables: Vec<Definition>,
+    /// The document and the operation's name, where values of variables may be wrong.
+    asked: Option<(Box<str>, Box<str>)>,
     /// Good for every request with this document.
     pub lasting: bool,
     pub nodes: usize,
@@ -42,6 +45,8 @@ pub struct Plan {
 pub struct Definition {
     name: Box<str>,
     at: Pos,
+    /// It is one of the operation that is run.
+    own: bool,
     of: TypeRef,
     default: Option<Rc<Literal>>,
 }
@@ -143,23 +148,19 @@ impl Plan {
     ) -> Result<Plan, Failure> {
         let source = Source::new(text)?;
         let document = source.parse()?;
-        let operation = validate::choose(&document, name)?;
-        let kind = operation.as_ref().operation_type();
-        forbidden(kind, post)?;
-        let coerced = validate::check(&service.schema, &document, operation)?;
-        let selection = operation.selection_set();
-        let asked = complexity::of(&document, selection);
-        if asked > u64::from(service.complexity) {
-            let name = document::name(operation).map_or(String::new(), |name| format!(" {name}"));
-            let most = service.complexity;
-            return Err(Failure::one(
-                format!(
-                    "Operation{name} is too complex: complexity is {asked} and maximum is {most}"
-                ),
-                document.pos(operation),
-            ));
+        let chosen = validate::choose(&document, name);
+        if let Some(operation) = chosen {
+            forbidden(operation.as_ref().operation_type(), post)?;
         }
-        let definitions = definitions(&service.schema, &document, operation);
+        let schema = &service.schema;
+        let coerced = validate::check(schema, &document, name, variables)?;
+        let Some(operation) = chosen else {
+            return Err(Failure::bare("No operations provided."));
+        };
+        let kind = operation.as_ref().operation_type();
+        let selection = operation.selection_set();
+        complexity::check(&document, operation, service.complexity)?;
+        let definitions = definitions(schema, &document, operation);
         let mut layout = Layout {
             service,
             document: &document,
@@ -188,6 +189,7 @@ impl Plan {
             operation: kind,
             roots,
             order,
+            asked: (!definitions.is_empty()).then(|| (text.into(), name.into())),
             variables: definitions,
             lasting,
             nodes,
@@ -199,9 +201,16 @@ impl Plan {
     /// The values of the operation's variables: those given, and defaults.
     ///
     /// # Errors
-    /// One that must be there is not.
+    /// One that must be there is not. Absinthe asks for those of the other operations too.
     pub fn variables(&self, given: &Variables) -> Result<Variables, Failure> {
         filled(&self.variables, given)
+    }
+
+    /// What is wrong with the document, now that values do not fit it.
+    pub fn explain(&self, schema: &Schema, given: &Variables) -> Option<Failure> {
+        let (text, name) = self.asked.as_ref()?;
+        let source = Source::new(text).ok()?;
+        validate::explain(schema, &source.parse().ok()?, name, given)
     }
 }
 
@@ -229,7 +238,8 @@ impl Definition {
 
 /// Is a condition's variable true?
 pub fn holds(definitions: &[Definition], given: &Variables, name: &str) -> bool {
-    let defined = definitions.iter().find(|defined| *defined.name == *name);
+    let mut defined = definitions.iter();
+    let defined = defined.find(|defined| defined.own && *defined.name == *name);
     defined
         .and_then(|defined| defined.value(given))
         .is_some_and(|value| **value == Literal::Bool(true))
@@ -240,11 +250,17 @@ fn definitions(
     document: &Document<'_>,
     operation: &OperationDefinition<'_>,
 ) -> Vec<Definition> {
-    let definitions = document::definitions(operation).iter();
-    let known = definitions.filter_map(|definition| {
+    let operations = document.operations().iter();
+    let definitions = operations.flat_map(|one| {
+        let own = std::ptr::eq(one, operation);
+        let definitions = document::definitions(one).iter();
+        definitions.map(move |definition| (own, definition))
+    });
+    let known = definitions.filter_map(|(own, definition)| {
         Some(Definition {
             name: definition.variable().as_str().into(),
             at: document.pos(definition.variable()),
+            own,
             of: schema.resolve(definition.r#type())?,
             default: definition
                 .default_value()
@@ -267,9 +283,10 @@ fn filled(definitions: &[Definition], given: &Variables) -> Result<Variables, Fa
                     definition.at,
                 ))
             }
-            None => {}
             // Whether it is of the right type is told of the argument in which it stands.
-            Some(value) => known.set(name, value.clone()),
+            Some(value) if definition.own => known.set(name, value.clone()),
+            // Those of the other operations must be there all the same.
+            _ => {}
         }
     }
     if errors.is_empty() {

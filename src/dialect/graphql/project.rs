@@ -32,7 +32,8 @@ pub(super) struct Projector<'r> {
     pub(super) run: &'r Run<'r>,
     pub(super) writer: Writer<'r>,
     pub(super) path: Vec<Step<'r>>,
-    errors: Vec<(Pos, Vec<u8>)>,
+    /// Each with the way to it, by which they are told.
+    errors: Vec<(Vec<usize>, Vec<u8>)>,
     /// Bytes that the answer may still have, those written included.
     room: usize,
     /// Where the answer became too large to be given.
@@ -74,26 +75,29 @@ pub fn refused(errors: &[Error]) -> Vec<u8> {
             out.push(b',');
         }
         out.extend_from_slice(b"{");
-        told(error.at, error.message.as_str(), &mut out);
+        told(error.at.as_deref(), error.message.as_str(), &mut out);
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");
     out
 }
 
-fn told(at: Pos, message: &str, out: &mut Vec<u8>) {
-    let place = format!(
-        "\"locations\":[{{\"column\":{},\"line\":{}}}],\"message\":",
-        at.column, at.line
-    );
-    out.extend_from_slice(place.as_bytes());
+fn told(places: Option<&[Pos]>, message: &str, out: &mut Vec<u8>) {
+    if let Some(places) = places {
+        let place = |at: &Pos| format!("{{\"column\":{},\"line\":{}}}", at.column, at.line);
+        let places: Vec<String> = places.iter().map(place).collect();
+        let places = format!("\"locations\":[{}],", places.join(","));
+        out.extend_from_slice(places.as_bytes());
+    }
+    out.extend_from_slice(b"\"message\":");
     json_text(message, Style::Plain, out);
 }
 
 impl<'r> Projector<'r> {
     fn finish(mut self) -> Vec<u8> {
         if !self.errors.is_empty() {
-            self.errors.sort_by_key(|(at, _)| *at);
+            // Absinthe tells the last first.
+            self.errors.sort_by(|(left, _), (right, _)| right.cmp(left));
             self.writer.out.extend_from_slice(b",\"errors\":[");
             for (index, (_, error)) in self.errors.iter().enumerate() {
                 if index > 0 {
@@ -109,7 +113,7 @@ impl<'r> Projector<'r> {
 
     fn error(&mut self, at: Pos, message: &str) -> Null {
         let mut out = b"{".to_vec();
-        told(at, message, &mut out);
+        told(Some(&[at]), message, &mut out);
         out.extend_from_slice(b",\"path\":[");
         for (index, step) in self.path.iter().enumerate() {
             if index > 0 {
@@ -122,7 +126,11 @@ impl<'r> Projector<'r> {
         }
         out.extend_from_slice(b"]}");
         self.room = self.room.saturating_sub(out.len());
-        self.errors.push((at, out));
+        let way = self.path.iter().map(|step| match step {
+            Step::Key(node) => node.id,
+            Step::Index(index) => *index,
+        });
+        self.errors.push((way.collect(), out));
         Null::Told
     }
 

@@ -10,7 +10,6 @@ use super::document::{Failure, OperationType};
 use super::plan::{self, Arguments, Meaning, Node, Plan};
 use super::schema::{Base, FieldRef, TypeRef};
 use super::spelling::Spelling;
-use super::validate::MAX_ERRORS;
 use super::{Budget, Entry, Origin, Service, Variables, values};
 use crate::dialect::exchange::{Dialect, FaultForm};
 use crate::dialect::tape::Tape;
@@ -49,6 +48,12 @@ struct Settled {
     outcome: Outcome,
 }
 
+/// Why variables cannot be filled in.
+enum Unbound {
+    Large(super::Pos),
+    Wrong(Vec<super::Error>),
+}
+
 /// A field's command: what became of it, or that it is due.
 pub(super) enum Lookup<'r> {
     Settled(&'r Command, &'r Outcome),
@@ -68,7 +73,8 @@ impl<'s> Run<'s> {
         (arrival, app): (&'s Arrival, &'s App),
         budget: &'s Budget,
     ) -> Result<Run<'s>, Failure> {
-        let variables = plan.variables(given)?;
+        let explained = |failure| plan.explain(&service.schema, given).unwrap_or(failure);
+        let variables = plan.variables(given).map_err(explained)?;
         let mut run = Run {
             dialect,
             service,
@@ -81,20 +87,19 @@ impl<'s> Run<'s> {
             halted: None,
             last: Cell::new(0),
         };
-        let mut errors = Vec::new();
         for node in plan.roots.iter().filter(|_| plan.open) {
-            run.bind(node, &variables, &mut errors);
+            run.bind(node, &variables).map_err(|error| match error {
+                Unbound::Large(at) => {
+                    Failure::one("The document repeats too much of its variables", at)
+                }
+                Unbound::Wrong(errors) => explained(Failure::Errors(errors)),
+            })?;
         }
         run.open.sort_unstable_by_key(|(id, _)| *id);
-        errors.sort_by_key(|error: &super::Error| error.at);
-        if errors.is_empty() {
-            Ok(run)
-        } else {
-            Err(Failure::Errors(errors))
-        }
+        Ok(run)
     }
 
-    fn bind(&mut self, node: &Node, variables: &Variables, errors: &mut Vec<super::Error>) {
+    fn bind(&mut self, node: &Node, variables: &Variables) -> Result<(), Unbound> {
         let schema = &self.service.schema;
         if let Arguments::Open(given) = &node.arguments
             && let Some(definition) = schema.definition(node.of, node.field)
@@ -104,25 +109,20 @@ impl<'s> Run<'s> {
                 .map(|given| variables.weight(&given.value))
                 .sum();
             if !self.budget.fill(weight) {
-                errors.truncate(MAX_ERRORS);
-                return errors.push(super::Error::new(
-                    "The document repeats too much of its variables",
-                    node.at,
-                ));
+                return Err(Unbound::Large(node.at));
             }
             let value = |index, of: &TypeRef| match given.iter().find(|one| one.index == index) {
                 Some(given) => values::argument(schema, (&given.name, &given.value), of, variables)
                     .map_err(|message| super::Error::new(message, given.at)),
                 None => Ok(None),
             };
-            match plan::tree(schema, definition, node.at, value) {
-                Ok(tree) => self.open.push((node.id, tree.into_tape())),
-                Err(found) => errors.extend(found),
-            }
+            let tree = plan::tree(schema, definition, node.at, value).map_err(Unbound::Wrong)?;
+            self.open.push((node.id, tree.into_tape()));
         }
         for child in node.children.iter().flat_map(|(_, nodes)| nodes) {
-            self.bind(child, variables, errors);
+            self.bind(child, variables)?;
         }
+        Ok(())
     }
 
     pub(super) fn arguments(&self, node: &'s Node) -> Option<&Tape<'static>> {

@@ -2,7 +2,11 @@
 //!
 //! The parser behind it calls itself for every bracket; what no lexer could read is told in Absinthe's words; and a
 //! document with more names, brackets or directives than any client has is refused before it costs anything. What
-//! Absinthe takes for blanks and the specification does not is replaced; nothing moves by that.
+//! Absinthe reads and the specification does not have is replaced.
+
+use std::cell::OnceCell;
+
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::Pos;
 use super::document::Failure;
@@ -17,11 +21,10 @@ const MAX_COLONS: usize = 1_000;
 /// More lines than most documents have.
 const USUAL_LINES: usize = 24;
 
-/// Classes of bytes: what stands between tokens on a line, what goes on with a name, with a number, with a comment.
+/// Classes of bytes: what stands between tokens on a line, what goes on with a name, with a comment.
 const BLANK: u8 = 1;
 const NAME: u8 = 2;
-const NUMBER: u8 = 4;
-const COMMENT: u8 = 8;
+const COMMENT: u8 = 4;
 
 /// The classes of each byte.
 const CLASSES: [u8; 256] = {
@@ -33,8 +36,7 @@ const CLASSES: [u8; 256] = {
             b' ' | b'\t' | b',' => BLANK | COMMENT,
             b'\n' | b'\r' => 0,
             b'_' => NAME | COMMENT,
-            b'.' | b'+' | b'-' => NUMBER | COMMENT,
-            _ if sign.is_ascii_alphanumeric() => NAME | NUMBER | COMMENT,
+            _ if sign.is_ascii_alphanumeric() => NAME | COMMENT,
             _ => COMMENT,
         };
         byte += 1;
@@ -42,24 +44,36 @@ const CLASSES: [u8; 256] = {
     classes
 };
 
+/// A sign, a name, a number or a text, and the byte with which it begins.
+pub struct Token<'t> {
+    pub text: &'t str,
+    pub at: usize,
+}
+
 /// A walk over a text's tokens.
 pub struct Scan<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
     counts: [usize; 4],
-    /// Where the lines begin that it has come to.
-    pub lines: Vec<usize>,
+    /// Those that it has come to.
+    pub lines: Lines,
     /// There is something in the text.
     pub tokens: bool,
-    /// It has blanks that only Absinthe takes for such.
+    /// It has what only Absinthe reads.
     pub unusual: bool,
+    /// Where backslashes stand in texts that escape nothing: Absinthe takes them for themselves.
+    pub backslashes: Vec<usize>,
 }
 
 impl<'t> Scan<'t> {
     pub fn new(text: &'t str) -> Scan<'t> {
-        let mut lines = Vec::with_capacity(USUAL_LINES);
-        lines.push(0);
+        let mut starts = Vec::with_capacity(USUAL_LINES);
+        starts.push(0);
+        let lines = Lines {
+            starts,
+            letters: OnceCell::new(),
+        };
         Scan {
             text,
             at: 0,
@@ -68,11 +82,12 @@ impl<'t> Scan<'t> {
             lines,
             tokens: false,
             unusual: false,
+            backslashes: Vec::new(),
         }
     }
 
     fn place(&self) -> Pos {
-        place(self.text, &self.lines, self.at)
+        self.place_of(self.at)
     }
 
     /// Goes over the whole text.
@@ -119,8 +134,10 @@ impl<'t> Scan<'t> {
                     self.skip(NAME);
                 }
                 b'-' | b'0'..=b'9' => {
-                    self.token(1)?;
-                    self.skip(NUMBER);
+                    self.token(0)?;
+                    if !self.number() {
+                        return Err(self.unreadable());
+                    }
                 }
                 _ => return Err(self.unreadable()),
             }
@@ -169,7 +186,7 @@ impl<'t> Scan<'t> {
     }
 
     fn unreadable(&self) -> Failure {
-        let sample: String = self.text[self.at..].chars().take(10).collect();
+        let sample: String = self.text[self.at..].graphemes(true).take(10).collect();
         Failure::one(format!("Parsing failed at `{sample}`"), self.place())
     }
 
@@ -179,9 +196,12 @@ impl<'t> Scan<'t> {
         loop {
             self.skip(BLANK);
             match *bytes.get(self.at)? {
-                b'\n' => self.new_line(1),
-                b'\r' if bytes.get(self.at + 1) == Some(&b'\n') => self.new_line(2),
-                b'\r' => self.new_line(1),
+                b'\n' => {
+                    self.at += 1;
+                    self.lines.starts.push(self.at);
+                }
+                // Absinthe takes it for a blank, and counts no line.
+                b'\r' => self.at += 1,
                 b'&' => {
                     self.unusual = true;
                     self.at += 1;
@@ -193,9 +213,34 @@ impl<'t> Scan<'t> {
         }
     }
 
-    fn new_line(&mut self, length: usize) {
-        self.at += length;
-        self.lines.push(self.at);
+    /// Goes over a number, if there is one: what Absinthe takes for one ends where its grammar ends.
+    fn number(&mut self) -> bool {
+        let bytes = self.text.as_bytes();
+        let is = |at: usize, signs: &[u8]| bytes.get(at).is_some_and(|sign| signs.contains(sign));
+        let digits = |mut at: usize| {
+            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            at
+        };
+        let start = self.at + usize::from(is(self.at, b"-"));
+        let mut end = if is(start, b"0") {
+            start + 1
+        } else {
+            digits(start)
+        };
+        if end == start {
+            return false;
+        }
+        if is(end, b".") && digits(end + 1) > end + 1 {
+            end = digits(end + 1);
+        }
+        let exponent = end + 1 + usize::from(is(end + 1, b"+-"));
+        if is(end, b"eE") && digits(exponent) > exponent {
+            end = digits(exponent);
+        }
+        self.at = end;
+        true
     }
 
     fn string(&mut self) -> Result<(), Failure> {
@@ -209,26 +254,30 @@ impl<'t> Scan<'t> {
                 Some(b'"') if self.text[at..].starts_with("\"\"\"") => break at += 3,
                 Some(b'\n' | b'\r') if !block => return Err(self.unreadable()),
                 Some(b'\\') if block && self.text[at..].starts_with("\\\"\"\"") => at += 4,
-                Some(b'\\') if !block => at += 2,
+                Some(b'\\') if !block => {
+                    let escape = escapes(&bytes[at + 1..]);
+                    if !escape {
+                        self.unusual = true;
+                        self.backslashes.push(at);
+                    }
+                    at += 1 + usize::from(escape);
+                }
                 Some(_) => at += 1,
             }
-        }
-        // A backslash may have stepped over the end, or into a letter.
-        if !self.text.is_char_boundary(at) {
-            return Err(self.unreadable());
         }
         let newlines = bytes[start..at]
             .iter()
             .enumerate()
             .filter(|(_, byte)| **byte == b'\n');
         self.lines
+            .starts
             .extend(newlines.map(|(offset, _)| start + offset + 1));
         self.at = at;
         Ok(())
     }
 
-    /// The text as the specification has it: Absinthe's blanks as blanks, and a variable's sign next to its name.
-    /// Each byte stays where it is.
+    /// The text as the specification has it: Absinthe's blanks as blanks, a variable's sign next to its name, and a
+    /// second backslash before each that stands for itself. Nothing else moves.
     pub fn usual(&self) -> String {
         let mut scan = Scan::new(self.text);
         let mut usual = self.text.as_bytes().to_vec();
@@ -244,14 +293,24 @@ impl<'t> Scan<'t> {
             from = scan.at;
         }
         blank(&mut usual[from..]);
-        String::from_utf8(usual).unwrap_or_default()
+        let mut whole = Vec::with_capacity(usual.len() + self.backslashes.len());
+        let mut from = 0;
+        for at in &self.backslashes {
+            whole.extend_from_slice(&usual[from..*at]);
+            whole.push(b'\\');
+            from = *at;
+        }
+        whole.extend_from_slice(&usual[from..]);
+        String::from_utf8(whole).unwrap_or_default()
     }
 
-    /// Goes over a token that begins with this byte, a sign for anything but names and texts.
+    /// Goes over a token that begins with this byte, a sign for anything but names, numbers and texts.
     fn over(&mut self, byte: u8) {
         match byte {
             b'"' if self.string().is_ok() => {}
-            b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => self.skip(NAME),
+            b'.' if self.text[self.at..].starts_with("...") => self.at += 3,
+            b'-' | b'0'..=b'9' if self.number() => {}
+            b'_' | b'a'..=b'z' | b'A'..=b'Z' => self.skip(NAME),
             _ => {
                 let char = self.text[self.at..].chars().next();
                 self.at += char.map_or(1, char::len_utf8);
@@ -259,41 +318,55 @@ impl<'t> Scan<'t> {
         }
     }
 
-    /// The first token at or behind a byte. Behind the last there is none to name, and yacc gives the place of the last.
-    pub fn token_from(&mut self, from: usize) -> (usize, Pos) {
-        let mut last = self.place();
-        while let Some(byte) = self.next_token() {
-            if self.at >= from {
-                return (self.at, self.place());
-            }
-            last = self.place();
-            // A place within a word or a text is a place behind it.
-            self.over(byte);
-        }
-        (self.text.len(), last)
+    /// The next token of a text that has been gone over.
+    pub fn token_in(&mut self) -> Option<Token<'t>> {
+        let byte = self.next_token()?;
+        let at = self.at;
+        self.over(byte);
+        let text = &self.text[at..self.at];
+        Some(Token { text, at })
     }
 
-    /// Where the last token begins that does so before a byte.
-    pub fn token_before(&mut self, end: usize) -> usize {
-        let mut last = self.at;
-        while let Some(byte) = self.next_token() {
-            if self.at >= end {
-                break;
-            }
-            last = self.at;
-            self.over(byte);
-        }
-        last
+    /// Where a byte stands that it has come to.
+    pub fn place_of(&self, at: usize) -> Pos {
+        self.lines.place(self.text, at)
     }
 }
 
-/// Where a byte stands in a text whose lines begin at these.
-pub fn place(text: &str, lines: &[usize], at: usize) -> Pos {
-    let line = lines.partition_point(|start| *start <= at);
-    let start = line.checked_sub(1).map_or(0, |line| lines[line]);
-    Pos {
-        line,
-        column: text[start..at].chars().count() + 1,
+/// Where a text's lines begin; and its letters, once somebody asks for a place behind some that are more than a byte.
+#[derive(Debug)]
+pub struct Lines {
+    starts: Vec<usize>,
+    letters: OnceCell<Vec<usize>>,
+}
+
+impl Lines {
+    /// Where a byte of the text stands.
+    pub fn place(&self, text: &str, at: usize) -> Pos {
+        let line = self.starts.partition_point(|start| *start <= at);
+        let start = line.checked_sub(1).map_or(0, |line| self.starts[line]);
+        let before = &text[start..at];
+        let column = if before.is_ascii() {
+            before.len()
+        } else {
+            let letters = || text.grapheme_indices(true).map(|(at, _)| at).collect();
+            let letters = self.letters.get_or_init(letters);
+            let before = |at: usize| letters.partition_point(|letter| *letter < at);
+            before(at) - before(start)
+        };
+        Pos {
+            line,
+            column: column + 1,
+        }
+    }
+}
+
+/// Do these bytes, behind a backslash, begin with what it escapes?
+fn escapes(rest: &[u8]) -> bool {
+    match rest {
+        [b'u', digits @ ..] => digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit),
+        [sign, ..] => b"\"\\/bfnrt".contains(sign),
+        [] => false,
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Schema {
     pub subscription: Option<usize>,
     /// `__schema`, `__type` and `__typename`, which no type lists.
     pub meta: Vec<FieldDef>,
+    /// What a directive takes.
+    pub condition: Vec<InputDef>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,6 +147,16 @@ impl Schema {
         schema.meta = schema.find("__Meta").map_or_else(Vec::new, |meta| {
             std::mem::take(&mut schema.types[meta].fields)
         });
+        schema.condition = vec![InputDef {
+            name: "if".into(),
+            key: "if".into(),
+            about: None,
+            of: TypeRef {
+                nullable: false,
+                base: Base::Named(schema.named("Boolean")),
+            },
+            default: None,
+        }];
         schema.complete();
         Ok(schema)
     }
@@ -325,7 +337,7 @@ impl Schema {
 
     /// The field that a query means by a name.
     pub fn field(&self, of: usize, name: &str) -> Option<FieldRef> {
-        if name.starts_with("__") {
+        if name.starts_with("__") && self.composite(of) {
             let (_, meta) = META.iter().find(|(known, _)| *known == name)?;
             let possible = *meta == FieldRef::Typename || of == self.query;
             return possible.then_some(*meta);
@@ -391,13 +403,15 @@ impl FieldDef {
 
     /// The argument that a query means by a name.
     pub fn argument(&self, name: &str) -> Option<usize> {
-        let mut arguments = self.arguments.iter();
-        let exact = arguments.position(|argument| *argument.name == *name);
-        exact.or_else(|| {
-            let key = underscore(name);
-            self.arguments
-                .iter()
-                .position(|argument| *argument.key == *key)
-        })
+        input(&self.arguments, name)
     }
+}
+
+/// Which of some arguments or fields a name means.
+pub fn input(inputs: &[InputDef], name: &str) -> Option<usize> {
+    let exact = inputs.iter().position(|input| *input.name == *name);
+    exact.or_else(|| {
+        let key = underscore(name);
+        inputs.iter().position(|input| *input.key == *key)
+    })
 }

@@ -1,59 +1,57 @@
-//! Validation, with the rules that Absinthe has, in its order, and with its texts.
+//! Validation, with the rules that Absinthe has and with its texts, in the order in which it tells what they find.
 //!
-//! Each fragment is looked at once, however often it is spread. Two rules end the matter at once, as in Absinthe: an
-//! operation that cannot be chosen, and fragments that spread each other in a ring.
-
-use std::collections::HashMap;
+//! Absinthe runs one rule after another over a tree, and then gathers the errors by the tree: fragments before operations,
+//! the last operation first; of a field what is selected, then arguments, then directives; and of one thing what the last
+//! rule found first. So one walk in this order, with the rules of each thing turned round, tells the same. A walk over a
+//! good document knows no variables' values and stops at the first error: only then is it walked with the values, to
+//! tell everything. Fragments that spread each other in a ring end the matter at once.
 
 use bluejay_core::executable::OperationDefinition as _;
-use bluejay_parser::ast::VariableDirective;
 use bluejay_parser::ast::executable::{
-    Field, OperationDefinition, Selection, TypeCondition, VariableDefinition, VariableType,
+    Field, FragmentDefinition, FragmentSpread, InlineFragment, OperationDefinition, Selection,
+    VariableDefinition,
 };
 use smallvec::SmallVec;
 
+use super::arguments::Host;
 use super::document::{
     self, Document, Failure, OperationType, arguments, directives, offset, selections,
 };
-use super::schema::{FieldDef, Schema, Shape, TypeRef};
-use super::uses::cycles;
-use super::values::{self, Literal, Variables};
-use super::{Error, Pos};
+use super::schema::{FieldDef, Schema};
+use super::uses::{Fragments, Uses};
+use super::values::{Literal, Variables};
+use super::{Error, Pos, suggest, syntax};
 use crate::dialect::tape::Tree;
 
 /// Mistakes that are told; nobody reads more.
 pub(super) const MAX_ERRORS: usize = 100;
+/// Bytes of variables that are filled in to see what is wrong with them.
+const MAX_FILLED: usize = 1 << 20;
 
 /// Finds the operation of this name, or the only one.
-///
-/// # Errors
-/// There is none, or it is not said which.
-pub fn choose<'d>(
-    document: &'d Document<'d>,
-    name: &str,
-) -> Result<&'d OperationDefinition<'d>, Failure> {
-    let operations = document.operations();
-    let found = match operations {
+pub fn choose<'d>(document: &'d Document<'d>, name: &str) -> Option<&'d OperationDefinition<'d>> {
+    match document.operations() {
         [only] if name.is_empty() => Some(only),
         many => many
             .iter()
+            .rev()
             .find(|one| document::name(one).is_some_and(|known| known == name)),
+    }
+}
+
+/// What is told when no operation is chosen.
+fn unchosen(document: &Document<'_>, name: &str) -> Error {
+    let what = match document.operations() {
+        [_] if !name.is_empty() => {
+            "The provided operation name did not match the operation in the query."
+        }
+        _ => "Must provide a valid operation name if query contains multiple operations.",
     };
-    found.ok_or_else(|| {
-        let what = match operations {
-            [_] => "The provided operation name did not match the operation in the query.",
-            _ => "Must provide a valid operation name if query contains multiple operations.",
-        };
-        let given = match name {
-            "" => "No operation name was given.".to_owned(),
-            name => format!("The provided operation name was: {name:?}"),
-        };
-        let first = operations.first();
-        Failure::one(
-            format!("{what}\n\n{given}\n"),
-            first.map_or(Pos::START, |first| document.pos(first)),
-        )
-    })
+    let given = match name {
+        "" => "No operation name was given.".to_owned(),
+        name => format!("The provided operation name was: {name:?}"),
+    };
+    Error::told(format!("{what}\n\n{given}\n"), None)
 }
 
 /// Arguments without variables, made what their types say, by the bytes with which their names begin.
@@ -63,11 +61,17 @@ pub type Coerced = Vec<(usize, Tree)>;
 pub struct Validation<'d> {
     pub schema: &'d Schema,
     pub document: &'d Document<'d>,
-    pub operation: &'d OperationDefinition<'d>,
+    pub uses: Vec<Uses<'d>>,
+    /// Those of the operations that what is walked belongs to.
+    pub within: SmallVec<[usize; 1]>,
+    /// The chosen operation.
+    pub operation: Option<&'d OperationDefinition<'d>>,
+    /// All values that were given, and those of the operation's variables; a walk over a good document has none.
+    pub values: Option<(&'d Variables, Variables)>,
+    /// Bytes of them that may still be filled in.
+    pub room: usize,
+    pub coerced: Coerced,
     pub errors: Vec<Error>,
-    coerced: Coerced,
-    /// Variables of the operation, each with its definition.
-    pub(super) defined: HashMap<&'d str, &'d VariableDefinition<'d>>,
 }
 
 /// Checks everything that does not depend on the variables' values, and keeps what was made of arguments.
@@ -77,35 +81,92 @@ pub struct Validation<'d> {
 pub fn check<'d>(
     schema: &'d Schema,
     document: &'d Document<'d>,
-    operation: &'d OperationDefinition<'d>,
+    name: &str,
+    given: &'d Variables,
 ) -> Result<Coerced, Failure> {
-    let mut errors = cycles(document);
-    let mut coerced = Coerced::new();
+    let (errors, coerced) = walked(schema, document, name, None);
     if errors.is_empty() {
-        let definitions = document::definitions(operation).iter();
-        let mut validation = Validation {
-            schema,
-            document,
-            operation,
-            errors,
-            coerced,
-            defined: definitions
-                .map(|definition| (definition.variable().as_str(), definition))
-                .collect(),
-        };
-        validation.uses();
-        validation.operation();
-        Validation {
-            errors,
-            coerced,
-            ..
-        } = validation;
+        return Ok(coerced);
     }
-    errors.sort_by_key(|error| error.at);
-    if errors.is_empty() {
-        Ok(coerced)
-    } else {
-        Err(Failure::Errors(errors))
+    Err(explain(schema, document, name, given).unwrap_or(Failure::Errors(errors)))
+}
+
+/// Everything that is wrong with a document and its variables.
+pub fn explain<'d>(
+    schema: &'d Schema,
+    document: &'d Document<'d>,
+    name: &str,
+    given: &'d Variables,
+) -> Option<Failure> {
+    if let Err(failure) = syntax::check(document.text()) {
+        return Some(failure);
+    }
+    let (mut errors, _) = walked(schema, document, name, Some(given));
+    // What is found at one place in several ways is told once.
+    let mut told = std::collections::HashSet::new();
+    errors.retain(|error| told.insert(error.clone()));
+    (!errors.is_empty()).then_some(Failure::Errors(errors))
+}
+
+fn walked<'d>(
+    schema: &'d Schema,
+    document: &'d Document<'d>,
+    name: &str,
+    given: Option<&'d Variables>,
+) -> (Vec<Error>, Coerced) {
+    let fragments = Fragments::of(document);
+    let errors = fragments.cycles(document);
+    if !errors.is_empty() {
+        return (errors, Coerced::new());
+    }
+    let operation = choose(document, name);
+    let operations = document.operations().iter();
+    let mut validation = Validation {
+        schema,
+        document,
+        uses: operations.map(|one| Uses::of(one, &fragments)).collect(),
+        within: SmallVec::new(),
+        operation,
+        values: given.map(|given| (given, provided(operation, given))),
+        room: MAX_FILLED,
+        coerced: Coerced::new(),
+        errors,
+    };
+    if operation.is_none() {
+        validation.errors.push(unchosen(document, name));
+    }
+    for fragment in fragments.ordered(document) {
+        validation.fragment(fragment);
+    }
+    for at in (0..validation.uses.len()).rev() {
+        validation.operation(at);
+    }
+    (validation.errors, validation.coerced)
+}
+
+/// The values of an operation's variables.
+fn provided(operation: Option<&OperationDefinition<'_>>, given: &Variables) -> Variables {
+    let mut provided = Variables::default();
+    for definition in operation.into_iter().flat_map(document::definitions) {
+        let name = definition.variable().as_str();
+        let default = || {
+            definition
+                .default_value()
+                .map(|value| Literal::from(value).into())
+        };
+        if let Some(value) = given.get(name).cloned().or_else(default) {
+            provided.set(name, value);
+        }
+    }
+    provided
+}
+
+/// The name of what stands for operations of a kind, as directives have it.
+fn placement(kind: OperationType) -> &'static str {
+    match kind {
+        OperationType::Query => "QUERY",
+        OperationType::Mutation => "MUTATION",
+        OperationType::Subscription => "SUBSCRIPTION",
     }
 }
 
@@ -113,261 +174,274 @@ impl<'d> Validation<'d> {
     /// Tells a mistake at a byte of the document.
     pub(super) fn error(&mut self, message: impl Into<String>, at: usize) {
         if !self.full() {
-            self.errors
-                .push(Error::new(message, self.document.place(at)));
+            let at = self.document.place(at);
+            self.error_in(message, [at].into_iter().collect());
+        }
+    }
+
+    pub(super) fn error_in(&mut self, message: impl Into<String>, at: SmallVec<[Pos; 1]>) {
+        if !self.full() {
+            self.errors.push(Error::told(message, Some(at)));
         }
     }
 
     /// Enough mistakes are known: what looks for more can stop.
     pub(super) fn full(&self) -> bool {
-        self.errors.len() >= MAX_ERRORS
+        let most = self.values.as_ref().map_or(1, |_| MAX_ERRORS);
+        self.errors.len() >= most
     }
 
-    fn operation(&mut self) {
-        let (document, operation) = (self.document, self.operation);
-        for definition in document::definitions(operation) {
-            let (variable, at) = (
-                definition.variable().as_str(),
-                offset(definition.variable()),
-            );
-            let (of, shown) = (definition.r#type(), written(definition.r#type()));
-            match self.schema.resolve(of) {
-                None => {
-                    let name = shown.trim_matches(|char| matches!(char, '[' | ']' | '!'));
-                    self.error(format!("Unknown type \"{name}\"."), at);
-                }
-                Some(found) if self.schema.composite(found.named()) => self.error(
-                    format!("Variable \"{variable}\" cannot be non-input type \"{shown}\"."),
-                    at,
-                ),
-                Some(_) => {}
-            }
+    /// A place in an operation, and the operation's own.
+    pub(super) fn in_operation(&self, at: usize, operation: usize) -> SmallVec<[Pos; 1]> {
+        let mut places = self.document.begin(self.uses[operation].operation);
+        places.insert(0, self.document.place(at));
+        places
+    }
+
+    fn fragment(&mut self, fragment: &'d FragmentDefinition<'d>) {
+        let name = fragment.name().as_str();
+        let users = self.uses.iter().enumerate();
+        let users = users.filter(|(_, uses)| uses.fragments.contains(name));
+        self.within = users.map(|(at, _)| at).collect();
+        let of = fragment.type_condition().named_type().as_str();
+        let of = self.known_type(of, offset(fragment));
+        if self.within.is_empty() {
+            let message = format!("Fragment \"{name}\" is never used.");
+            self.error(message, offset(fragment));
         }
+        self.selections(of, selections(fragment.selection_set()));
+        self.directives(
+            document::fragment_directives(fragment),
+            "FRAGMENT_DEFINITION",
+        );
+    }
+
+    /// The type that a fragment is for.
+    fn known_type(&mut self, name: &str, at: usize) -> Option<usize> {
+        let found = self.schema.find(name);
+        if found.is_none() {
+            self.error(format!("Unknown type \"{name}\"."), at);
+        }
+        found
+    }
+
+    fn operation(&mut self, at: usize) {
+        self.within = [at].into_iter().collect();
+        let operation = self.uses[at].operation;
         let kind = operation.as_ref().operation_type();
         let root = match kind {
             OperationType::Query => Some(self.schema.query),
             OperationType::Mutation => self.schema.mutation,
             OperationType::Subscription => self.schema.subscription,
         };
-        let Some(root) = root else {
-            return self.error(
-                format!("Operation \"{kind}\" not supported"),
-                offset(operation),
-            );
-        };
         let items = selections(operation.selection_set());
-        if kind == OperationType::Subscription && items.len() > 1 {
+        let chosen = self
+            .operation
+            .is_some_and(|one| std::ptr::eq(one, operation));
+        if kind == OperationType::Subscription && items.len() > 1 && chosen {
+            let message = "Only one field is permitted on the root object when subscribing";
+            self.error_in(message, self.document.begin(operation));
+        }
+        if root.is_none() {
+            let message = format!("Operation \"{kind}\" not supported");
+            self.error_in(message, self.document.begin(operation));
+        }
+        if self.uses.len() > 1 {
+            self.alone(operation);
+        }
+        self.selections(root, items);
+        for definition in document::definitions(operation) {
+            self.definition(definition);
+        }
+        self.directives(document::operation_directives(operation), placement(kind));
+    }
+
+    /// An operation beside others has a name, and that alone.
+    fn alone(&mut self, operation: &'d OperationDefinition<'d>) {
+        let begin = self.document.begin(operation);
+        let Some(name) = document::name(operation) else {
+            let message = "This anonymous operation must be the only defined operation.";
+            return self.error_in(message, begin);
+        };
+        let mut named = self.uses.iter().map(|uses| document::name(uses.operation));
+        let mut shared = named.by_ref().filter(|other| *other == Some(name));
+        if shared.nth(1).is_some() {
+            let message = format!("There can only be one operation named \"{name}\".");
+            self.error_in(message, begin);
+        }
+    }
+
+    fn definition(&mut self, definition: &'d VariableDefinition<'d>) {
+        let (name, at) = (
+            definition.variable().as_str(),
+            offset(definition.variable()),
+        );
+        let (of, shown) = (
+            definition.r#type(),
+            document::type_name(definition.r#type()),
+        );
+        match self.schema.resolve(of) {
+            Some(found) if self.schema.composite(found.named()) => self.error(
+                format!("Variable \"{name}\" cannot be non-input type \"{shown}\"."),
+                at,
+            ),
+            Some(_) => {}
+            None => {
+                let inner = shown.trim_matches(|char| matches!(char, '[' | ']' | '!'));
+                let suggestion = suggest::of_type(self.schema, inner);
+                self.error(format!("Unknown type \"{inner}\".{suggestion}"), at);
+            }
+        }
+        if let Some((given, _)) = &self.values
+            && shown.ends_with('!')
+            && !document::provides(definition, given)
+        {
             self.error(
-                "Only one field is permitted on the root object when subscribing",
-                offset(operation),
+                format!("Variable \"{name}\": Expected non-null, found null."),
+                at,
             );
         }
-        self.directives(document::operation_directives(operation), Some(kind));
-        self.selections(root, items);
-        for fragment in document.fragments() {
-            if let Some(of) = self.condition(fragment.type_condition()) {
-                self.selections(of, selections(fragment.selection_set()));
+        self.defined_once_and_used(name, at);
+    }
+
+    fn defined_once_and_used(&mut self, name: &str, at: usize) {
+        let times = |uses: &Uses<'_>| uses.defined.get(name).map_or(0, |(_, times)| *times);
+        if self
+            .within
+            .iter()
+            .any(|within| times(&self.uses[*within]) > 1)
+        {
+            let message = format!("There can only be one variable named \"{name}\".");
+            self.error(message, at);
+        }
+        // Every operation with a variable of this name is asked.
+        for other in (0..self.uses.len()).rev() {
+            let uses = &self.uses[other];
+            if times(uses) > 0 && !uses.variables.contains(name) && !self.full() {
+                let operation = document::name(uses.operation);
+                let of = operation.map_or(String::new(), |of| format!(" in operation \"{of}\""));
+                let places = self.in_operation(at, other);
+                self.error_in(format!("Variable \"{name}\" is never used{of}."), places);
             }
         }
     }
 
-    /// The type that a fragment is for.
-    fn condition(&mut self, condition: &TypeCondition<'_>) -> Option<usize> {
-        let name = condition.named_type();
-        let found = self.schema.find(name.as_str());
-        if found.is_none() {
-            let on = self.document.before(name);
-            self.error(format!("Unknown type \"{}\".", name.as_str()), on);
-        }
-        found
-    }
-
-    fn selections(&mut self, of: usize, items: &'d [Selection<'d>]) {
+    fn selections(&mut self, of: Option<usize>, items: &'d [Selection<'d>]) {
         for item in items {
             if self.full() {
                 return;
             }
-            self.directives(directives(item), None);
-            match item {
-                Selection::Field(field) => self.field(of, field),
-                Selection::FragmentSpread(_) => {}
-                Selection::InlineFragment(inline) => {
-                    let inner = match inline.type_condition() {
-                        None => Some(of),
-                        Some(condition) => self.condition(condition),
-                    };
-                    if let Some(inner) = inner {
-                        self.selections(inner, selections(inline.selection_set()));
-                    }
+            let placement = match item {
+                Selection::Field(field) => {
+                    self.field(of, field);
+                    "FIELD"
                 }
-            }
+                Selection::FragmentSpread(spread) => {
+                    self.spread(of, spread);
+                    "FRAGMENT_SPREAD"
+                }
+                Selection::InlineFragment(inline) => {
+                    self.inline(of, inline);
+                    "INLINE_FRAGMENT"
+                }
+            };
+            self.directives(directives(item), placement);
         }
     }
 
-    fn field(&mut self, of: usize, field: &'d Field<'d>) {
+    fn spread(&mut self, of: Option<usize>, spread: &'d FragmentSpread<'d>) {
+        let (name, at) = (spread.name().as_str(), offset(spread));
+        match (self.document.fragment(name), of) {
+            (Some(fragment), Some(of)) => {
+                let within = fragment.type_condition().named_type().as_str();
+                self.overlap(of, self.schema.find(within), at);
+            }
+            (Some(_), None) => {}
+            (None, _) => self.error(format!("Unknown fragment \"{name}\""), at),
+        }
+    }
+
+    fn inline(&mut self, of: Option<usize>, inline: &'d InlineFragment<'d>) {
+        let at = offset(inline);
+        let condition = inline.type_condition();
+        let condition = condition.map(|condition| condition.named_type().as_str());
+        let inner = condition.map_or(of, |name| self.schema.find(name));
+        if let Some(of) = of {
+            self.overlap(of, inner, at);
+        }
+        if let Some(name) = condition {
+            self.known_type(name, at);
+        }
+        self.selections(inner, selections(inline.selection_set()));
+    }
+
+    /// Can what stands here be what a fragment is for?
+    fn overlap(&mut self, of: usize, inner: Option<usize>, at: usize) {
+        let schema = self.schema;
+        if inner.is_some_and(|inner| schema.overlap(of, inner)) {
+            return;
+        }
+        let names = |of: Option<usize>| {
+            let possible = of.into_iter().flat_map(|of| &schema.types[of].possible);
+            let names: Vec<&str> = possible.map(|of| &*schema.types[*of].name).collect();
+            format!("{names:?}")
+        };
+        let (parent, spread) = (names(Some(of)), names(inner));
+        self.error(
+            format!(
+                "Fragment spread has no type overlap with parent.\nParent possible types: {parent}\nSpread possible types: {spread}\n"
+            ),
+            at,
+        );
+    }
+
+    fn field(&mut self, of: Option<usize>, field: &'d Field<'d>) {
         let (schema, at) = (self.schema, offset(field));
         let name = field.name().as_str();
-        let definition = schema
-            .field(of, name)
-            .and_then(|found| schema.definition(of, found));
-        let Some(definition) = definition else {
-            let suggestion = super::suggest::suggestion(schema, of, name);
-            let on = &schema.types[of].name;
-            return self.error(
-                format!("Cannot query field \"{name}\" on type \"{on}\".{suggestion}"),
-                at,
-            );
+        let definition = of.and_then(|of| {
+            let found = schema.field(of, name)?;
+            schema.definition(of, found)
+        });
+        match (definition, of) {
+            (Some(definition), _) => self.leaf(field, definition),
+            (None, Some(of)) => {
+                let suggestion = suggest::of_field(schema, of, name);
+                let on = &schema.types[of].name;
+                let message =
+                    format!("Cannot query field \"{name}\" on type \"{on}\".{suggestion}");
+                self.error(message, at);
+            }
+            (None, None) => {}
+        }
+        let inner = definition.map(|definition| definition.of.named());
+        self.selections(inner, selections(field.selection_set()));
+        let host = Host {
+            at,
+            name,
+            known: definition.map(|definition| definition.arguments.as_slice()),
+            of,
         };
-        self.arguments(of, field, definition);
-        let inner = definition.of.named();
-        let items = selections(field.selection_set());
-        let shown = || schema.type_name(&definition.of);
-        match (schema.composite(inner), items.is_empty()) {
-            (true, true) => self.error(
-                format!("Field \"{name}\" of type \"{}\" must have a selection of subfields. Did you mean \"{name} {{ ... }}\"?", shown()),
-                at,
-            ),
-            (false, false) => self.error(
-                format!("Field \"{name}\" must not have a selection since type \"{}\" has no subfields.", shown()),
-                at,
-            ),
-            _ => self.selections(inner, items),
-        }
+        self.arguments(&host, arguments(field));
     }
 
-    fn arguments(&mut self, of: usize, field: &'d Field<'d>, definition: &'d FieldDef) {
-        let mut given: SmallVec<[(usize, usize); 8]> = SmallVec::new();
-        for given_argument in arguments(field) {
-            let (name, at) = (given_argument.name().as_str(), offset(given_argument));
-            if self.full() {
-                return;
-            }
-            let Some(found) = definition.argument(name) else {
-                let (field, on) = (field.name().as_str(), &self.schema.types[of].name);
-                self.error(
-                    format!("Unknown argument \"{name}\" on field \"{field}\" of type \"{on}\"."),
-                    at,
-                );
-                continue;
-            };
-            let before = given.iter_mut().find(|(known, _)| *known == found);
-            if let Some((_, before)) = before {
-                let first = std::mem::replace(before, at);
-                self.error("Duplicate argument name.", first);
-                self.error("Duplicate argument name.", at);
-                continue;
-            }
-            given.push((found, at));
-            let argument = &definition.arguments[found];
-            let literal = Literal::from(given_argument.value());
-            if let Literal::Variable(variable) = &literal {
-                let at = offset(given_argument.value());
-                self.variable_type(variable, &argument.of, argument.default.is_some(), at);
-            } else if !literal.open() {
-                let none = Variables::default();
-                match values::argument(self.schema, (name, &literal), &argument.of, &none) {
-                    // An interface's field may say another type than that of the object which it is asked of.
-                    Ok(Some(value)) if self.schema.types[of].shape == Shape::Object => {
-                        self.coerced.push((at, value));
-                    }
-                    Ok(_) => {}
-                    Err(message) => self.error(message, at),
-                }
-            }
-        }
-        for (index, argument) in definition.arguments.iter().enumerate() {
-            if !argument.of.nullable
-                && argument.default.is_none()
-                && !given.iter().any(|(known, _)| *known == index)
-            {
-                let expected = self.schema.type_name(&argument.of);
-                self.error(
-                    format!(
-                        "In argument \"{}\": Expected type \"{expected}\", found null.",
-                        argument.name
-                    ),
-                    offset(field),
-                );
-            }
-        }
-    }
-
-    /// Is a variable's type good for the place where it stands?
-    fn variable_type(&mut self, name: &str, wanted: &TypeRef, defaulted: bool, at: usize) {
-        let Some(definition) = self.defined.get(name).copied() else {
+    /// Fields are selected of what has any, and of nothing else.
+    fn leaf(&mut self, field: &Field<'_>, definition: &FieldDef) {
+        let name = field.name().as_str();
+        let empty = selections(field.selection_set()).is_empty();
+        let composite = self.schema.composite(definition.of.named());
+        if composite != empty {
             return;
-        };
-        let Some(mut found) = self.schema.resolve(definition.r#type()) else {
-            return;
-        };
-        if definition.default_value().is_some() {
-            found.nullable = false;
         }
-        let wanted_here = TypeRef {
-            nullable: wanted.nullable || defaulted,
-            ..wanted.clone()
+        let of = self.schema.type_name(&definition.of);
+        let message = if composite {
+            format!(
+                "Field \"{name}\" of type \"{of}\" must have a selection of subfields. Did you mean \"{name} {{ ... }}\"?"
+            )
+        } else {
+            format!(
+                "Field \"{name}\" must not have a selection since type \"{of}\" has no subfields."
+            )
         };
-        if !accepts(&wanted_here, &found) {
-            let found = written(definition.r#type());
-            let expected = self.schema.type_name(wanted);
-            let variable = match document::name(self.operation) {
-                Some(operation) => format!("In operation `{operation}`, variable"),
-                None => "Variable".to_owned(),
-            };
-            self.error(
-                format!("{variable} `${name}` of type `{found}` found as input to argument of type `{expected}`."),
-                at,
-            );
-        }
+        self.error(message, offset(field));
     }
-
-    /// Those of a field or a fragment's place, or of something else, where none of them has a meaning.
-    fn directives(&mut self, directives: &'d [VariableDirective<'d>], on: Option<OperationType>) {
-        for directive in directives {
-            let (name, at) = (directive.name().as_str(), offset(directive));
-            if !matches!(name, "skip" | "include") {
-                self.error(format!("Unknown directive `{name}'."), at);
-                continue;
-            }
-            if let Some(on) = on {
-                let on = on.as_ref().to_uppercase();
-                self.error(format!("Directive `{name}' may not be used on {on}."), at);
-            }
-            match document::condition(directive).map(Literal::from) {
-                Some(Literal::Bool(_) | Literal::Variable(_)) => {}
-                Some(other) => {
-                    let shown = values::shown(&other);
-                    self.error(format!("Argument \"if\" has invalid value {shown}."), at);
-                }
-                None => self.error(
-                    "In argument \"if\": Expected type \"Boolean!\", found null.",
-                    at,
-                ),
-            }
-        }
-    }
-}
-
-/// A variable's type, as it is written.
-fn written(of: &VariableType<'_>) -> String {
-    let (inner, required) = match of {
-        VariableType::Named {
-            name, is_required, ..
-        } => (name.as_str().to_owned(), is_required),
-        VariableType::List {
-            inner, is_required, ..
-        } => (format!("[{}]", written(inner)), is_required),
-    };
-    inner + if *required { "!" } else { "" }
-}
-
-fn accepts(wanted: &TypeRef, found: &TypeRef) -> bool {
-    use super::schema::Base;
-    (wanted.nullable || !found.nullable)
-        && match (&wanted.base, &found.base) {
-            (Base::Named(wanted), Base::Named(found)) => wanted == found,
-            (Base::List(wanted), Base::List(found)) => accepts(wanted, found),
-            (Base::List(wanted), Base::Named(_)) => accepts(wanted, found),
-            _ => false,
-        }
 }

@@ -185,8 +185,9 @@ pub fn coerce(literal: &Literal, of: &TypeRef, schema: &Schema) -> Result<Tree, 
     }
     match &of.base {
         Base::List(item) => {
-            let Literal::List(elements) = literal else {
-                return coerce(literal, item, schema).map(|element| Tree::Array(vec![element]));
+            let elements = match literal {
+                Literal::List(elements) => elements.as_slice(),
+                one => std::slice::from_ref(one),
             };
             let mut lines = Vec::new();
             let mut coerced = Vec::new();
@@ -224,11 +225,22 @@ pub fn coerce(literal: &Literal, of: &TypeRef, schema: &Schema) -> Result<Tree, 
                 {
                     Ok(Tree::Text(name.clone()))
                 }
-                _ => Err(Vec::new()),
+                _ => Err(unknown_fields(literal)),
             },
-            _ => scalar(literal, &schema.types[*named].name).ok_or_else(Vec::new),
+            _ => scalar(literal, &schema.types[*named].name).ok_or_else(|| unknown_fields(literal)),
         },
     }
+}
+
+/// An object where there are no fields.
+fn unknown_fields(literal: &Literal) -> Vec<String> {
+    let Literal::Object(members) = literal else {
+        return Vec::new();
+    };
+    let members = members.iter().take(MAX_LINES);
+    members
+        .map(|(name, _)| format!("In field \"{name}\": Unknown field."))
+        .collect()
 }
 
 fn scalar(literal: &Literal, name: &str) -> Option<Tree> {
@@ -249,50 +261,41 @@ fn object(literal: &Literal, inputs: &[InputDef], schema: &Schema) -> Result<Tre
     let Literal::Object(members) = literal else {
         return Err(Vec::new());
     };
-    let mut lines = Vec::new();
     let mut coerced = Vec::new();
-    let find = |name: &str| {
-        let key = super::schema::underscore(name);
-        inputs.iter().find(|input| *input.key == *key)
-    };
-    for (name, value) in members {
-        if lines.len() >= MAX_LINES {
-            break;
-        }
-        let Some(input) = find(name) else {
-            lines.push(format!("In field \"{name}\": Unknown field."));
-            continue;
-        };
-        match coerce(value, &input.of, schema) {
-            Ok(value) => coerced.push((String::from(&*input.name), value)),
-            Err(inner) => {
-                let expected = schema.type_name(&input.of);
-                let value = shown(value);
-                lines.push(format!(
-                    "In field \"{name}\": Expected type \"{expected}\", found {value}."
-                ));
-                lines.extend(inner);
-            }
-        }
-    }
-    for input in inputs {
-        let key = &*input.name;
-        if coerced.iter().any(|(name, _)| name == key) {
+    let mut lines = Vec::new();
+    let given: Vec<Option<usize>> = members
+        .iter()
+        .map(|(name, _)| super::schema::input(inputs, name))
+        .collect();
+    for (at, input) in inputs.iter().enumerate().rev() {
+        if given.contains(&Some(at)) {
             continue;
         }
         match &input.default {
             Some(default) => {
                 if let Ok(value) = coerce(default, &input.of, schema) {
-                    coerced.push((key.to_owned(), value));
+                    coerced.push((String::from(&*input.name), value));
                 }
             }
-            None if !input.of.nullable && lines.is_empty() => {
-                let expected = schema.type_name(&input.of);
-                lines.push(format!(
-                    "In field \"{key}\": Expected type \"{expected}\", found null."
-                ));
-            }
+            None if !input.of.nullable => lines.push(mismatch(&input.name, input, schema, "null")),
             None => {}
+        }
+    }
+    for ((name, value), found) in members.iter().zip(given) {
+        if lines.len() >= MAX_LINES {
+            break;
+        }
+        let Some(input) = found.map(|at| &inputs[at]) else {
+            let suggestion = super::suggest::of_input(inputs, name);
+            lines.push(format!("In field \"{name}\": Unknown field.{suggestion}"));
+            continue;
+        };
+        match coerce(value, &input.of, schema) {
+            Ok(value) => coerced.push((String::from(&*input.name), value)),
+            Err(inner) => {
+                lines.push(mismatch(name, input, schema, &shown(value)));
+                lines.extend(inner);
+            }
         }
     }
     if lines.is_empty() {
@@ -302,6 +305,11 @@ fn object(literal: &Literal, inputs: &[InputDef], schema: &Schema) -> Result<Tre
     }
 }
 
+fn mismatch(name: &str, input: &InputDef, schema: &Schema, found: &str) -> String {
+    let expected = schema.type_name(&input.of);
+    format!("In field \"{name}\": Expected type \"{expected}\", found {found}.")
+}
+
 impl Display for Literal {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -309,7 +317,7 @@ impl Display for Literal {
             Literal::Bool(flag) => write!(out, "{flag}"),
             Literal::Int(int) => write!(out, "{int}"),
             Literal::Float(float) => write!(out, "{float:?}"),
-            Literal::Text(text) | Literal::Given(text) => write!(out, "\"{text}\""),
+            Literal::Text(text) | Literal::Given(text) => inspected(out, text),
             Literal::Name(name) => out.write_str(name),
             Literal::Variable(name) => write!(out, "${name}"),
             Literal::List(elements) => listed(out, elements),
@@ -318,6 +326,38 @@ impl Display for Literal {
             }
         }
     }
+}
+
+/// A text as Elixir shows it.
+fn inspected(out: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    out.write_str("\"")?;
+    let mut signs = text.chars().peekable();
+    while let Some(sign) = signs.next() {
+        let escape = match sign {
+            '"' | '\\' => sign,
+            '#' if signs.peek() == Some(&'{') => sign,
+            '\0' => '0',
+            '\u{7}' => 'a',
+            '\u{8}' => 'b',
+            '\u{7f}' => 'd',
+            '\u{1b}' => 'e',
+            '\u{c}' => 'f',
+            '\n' => 'n',
+            '\r' => 'r',
+            '\t' => 't',
+            '\u{b}' => 'v',
+            _ if sign.is_control() => {
+                write!(out, "\\x{:02X}", u32::from(sign))?;
+                continue;
+            }
+            _ => {
+                out.write_char(sign)?;
+                continue;
+            }
+        };
+        write!(out, "\\{escape}")?;
+    }
+    out.write_str("\"")
 }
 
 fn listed(
@@ -382,12 +422,6 @@ pub fn argument(
     let Some(literal) = value.filled(variables) else {
         return Ok(None);
     };
-    if *literal == Literal::Null && !of.nullable {
-        let expected = schema.type_name(of);
-        return Err(format!(
-            "In argument \"{name}\": Expected type \"{expected}\", found null."
-        ));
-    }
     coerce(&literal, of, schema).map(Some).map_err(|lines| {
         let mut message = format!("Argument \"{name}\" has invalid value {}.", shown(value));
         for line in lines {
