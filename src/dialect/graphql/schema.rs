@@ -309,17 +309,16 @@ impl Schema {
         }
     }
 
-    /// Which objects each type may be.
+    /// Which objects each type may be: those of an interface by their names, as Absinthe has them.
     fn complete(&mut self) {
-        for at in 0..self.types.len() {
-            match self.types[at].shape {
-                Shape::Object => {
-                    self.types[at].possible = vec![at];
-                    for interface in self.types[at].interfaces.clone() {
-                        self.types[interface].possible.push(at);
-                    }
-                }
-                _ => continue,
+        let objects = self.types.iter().enumerate();
+        let objects = objects.filter(|(_, of)| of.shape == Shape::Object);
+        let mut objects: Vec<usize> = objects.map(|(at, _)| at).collect();
+        objects.sort_by_key(|at| underscore(&self.types[*at].name));
+        for at in objects {
+            self.types[at].possible = vec![at];
+            for interface in self.types[at].interfaces.clone() {
+                self.types[interface].possible.push(at);
             }
         }
     }

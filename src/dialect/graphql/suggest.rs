@@ -26,15 +26,12 @@ pub fn of_field(schema: &Schema, of: usize, name: &str) -> String {
         .filter(has)
         .collect();
     if of != schema.query && !types.is_empty() {
-        let mut interfaces: Vec<usize> = types
-            .iter()
-            .flat_map(|of| schema.types[*of].interfaces.iter().copied())
-            .filter(|interface| has(interface))
-            .collect();
-        interfaces.dedup();
-        interfaces.extend(types);
-        types = interfaces;
-        let names: Vec<&str> = types.iter().map(|of| &*schema.types[*of].name).collect();
+        let interfaces = types.iter().flat_map(|of| &schema.types[*of].interfaces);
+        let interfaces: Vec<usize> = interfaces.copied().filter(has).collect();
+        types.extend(interfaces);
+        let mut names: Vec<&str> = types.iter().map(|of| &*schema.types[*of].name).collect();
+        names.sort_unstable();
+        names.dedup();
         return format!(
             " Did you mean to use an inline fragment on {}?",
             listed(&names)
