@@ -22,6 +22,8 @@ pub struct Honest {
 #[derive(Default)]
 pub struct Times {
     took: Vec<f64>,
+    /// The same, of each second.
+    seconds: Vec<Vec<f64>>,
 }
 
 impl Honest {
@@ -43,28 +45,52 @@ impl Honest {
 
 impl Times {
     pub fn at(&self, percent: usize) -> f64 {
-        let last = self.took.len().saturating_sub(1);
-        self.took
-            .get(last * percent / 100)
-            .copied()
-            .unwrap_or(f64::NAN)
+        at(&self.took, percent)
     }
+
+    /// What it is in the middle one of all seconds: a crowd comes in a few of them, and then is there.
+    pub fn mostly(&self, percent: usize) -> f64 {
+        let mut seconds: Vec<f64> = self.seconds.iter().map(|took| at(took, percent)).collect();
+        seconds.sort_by(f64::total_cmp);
+        at(&seconds, 50)
+    }
+
+    fn add(&mut self, second: u64, took: f64) {
+        let second = second as usize;
+        self.seconds
+            .resize_with(self.seconds.len().max(second + 1), Vec::new);
+        self.seconds[second].push(took);
+        self.took.push(took);
+    }
+
+    fn sorted(mut self) -> Times {
+        let lists = self.seconds.iter_mut().chain([&mut self.took]);
+        lists.for_each(|took| took.sort_by(f64::total_cmp));
+        // Whoever waited for longer than a second has none of that one.
+        self.seconds.retain(|took| !took.is_empty());
+        self
+    }
+}
+
+fn at(took: &[f64], percent: usize) -> f64 {
+    let last = took.len().saturating_sub(1);
+    took.get(last * percent / 100).copied().unwrap_or(f64::NAN)
 }
 
 fn ask_until(address: SocketAddr, keeps: bool, over: &AtomicBool) -> Times {
     let mut times = Times::default();
     let mut kept = None;
-    let mut due = Instant::now();
+    let start = Instant::now();
+    let mut due = start;
     while !over.load(Ordering::SeqCst) {
         due = (due + EVERY).max(Instant::now());
         sleep(due.saturating_duration_since(Instant::now()));
         match ask(address, keeps, &mut kept) {
-            Ok(()) => times.took.push(due.elapsed().as_secs_f64() * 1e3),
+            Ok(()) => times.add((due - start).as_secs(), due.elapsed().as_secs_f64() * 1e3),
             Err(error) => panic!("an honest client: {error}"),
         }
     }
-    times.took.sort_by(f64::total_cmp);
-    times
+    times.sorted()
 }
 
 fn ask(address: SocketAddr, keeps: bool, kept: &mut Option<TcpStream>) -> Result<()> {
