@@ -54,7 +54,7 @@ impl<'d> Told<'d> {
     fn error(&mut self, what: &str, asked: u64, at: SmallVec<[Pos; 1]>) {
         let most = self.most;
         let message = format!("{what} is too complex: complexity is {asked} and maximum is {most}");
-        self.errors.push(Error::told(message, Some(at)));
+        self.errors.push(Error::told(message, at));
     }
 
     /// What of a selection is too complex by itself, and what of it that is within.

@@ -42,7 +42,7 @@ impl Failure {
 
     /// An error without a place.
     pub fn bare(message: impl Into<String>) -> Failure {
-        Failure::Errors(vec![Error::told(message, None)])
+        Failure::Errors(vec![Error::told(message, SmallVec::new())])
     }
 }
 

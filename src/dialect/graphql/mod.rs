@@ -115,8 +115,8 @@ impl Pos {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Error {
     pub message: String,
-    /// The places that it is told with. Some errors have none to tell, and some would, but their place is not known.
-    pub at: Option<SmallVec<[Pos; 1]>>,
+    /// Its places, if Absinthe knows any. It is told with one all the same: programs look at the first.
+    pub at: SmallVec<[Pos; 1]>,
 }
 
 /// Bytes of one error's text: it repeats what the document says, which may be long.
@@ -124,10 +124,10 @@ const MAX_MESSAGE: usize = 4_096;
 
 impl Error {
     pub fn new(message: impl Into<String>, at: Pos) -> Error {
-        Error::told(message, Some(smallvec![at]))
+        Error::told(message, smallvec![at])
     }
 
-    pub fn told(message: impl Into<String>, at: Option<SmallVec<[Pos; 1]>>) -> Error {
+    pub fn told(message: impl Into<String>, at: SmallVec<[Pos; 1]>) -> Error {
         let mut message = message.into();
         if message.len() > MAX_MESSAGE {
             let whole = |end: &usize| message.is_char_boundary(*end);

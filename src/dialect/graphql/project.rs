@@ -75,21 +75,23 @@ pub fn refused(errors: &[Error]) -> Vec<u8> {
             out.push(b',');
         }
         out.extend_from_slice(b"{");
-        told(error.at.as_deref(), error.message.as_str(), &mut out);
+        told(&error.at, error.message.as_str(), &mut out);
         out.push(b'}');
     }
     out.extend_from_slice(b"]}");
     out
 }
 
-fn told(places: Option<&[Pos]>, message: &str, out: &mut Vec<u8>) {
-    if let Some(places) = places {
-        let place = |at: &Pos| format!("{{\"column\":{},\"line\":{}}}", at.column, at.line);
-        let places: Vec<String> = places.iter().map(place).collect();
-        let places = format!("\"locations\":[{}],", places.join(","));
-        out.extend_from_slice(places.as_bytes());
-    }
-    out.extend_from_slice(b"\"message\":");
+fn told(places: &[Pos], message: &str, out: &mut Vec<u8>) {
+    // A program that is about reads the first place without a look whether there is one.
+    let places = match places {
+        [] => &[Pos::START],
+        places => places,
+    };
+    let place = |at: &Pos| format!("{{\"column\":{},\"line\":{}}}", at.column, at.line);
+    let places: Vec<String> = places.iter().map(place).collect();
+    let lead = format!("\"locations\":[{}],\"message\":", places.join(","));
+    out.extend_from_slice(lead.as_bytes());
     json_text(message, Style::Plain, out);
 }
 
@@ -113,7 +115,7 @@ impl<'r> Projector<'r> {
 
     fn error(&mut self, at: Pos, message: &str) -> Null {
         let mut out = b"{".to_vec();
-        told(Some(&[at]), message, &mut out);
+        told(&[at], message, &mut out);
         out.extend_from_slice(b",\"path\":[");
         for (index, step) in self.path.iter().enumerate() {
             if index > 0 {

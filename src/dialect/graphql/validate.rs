@@ -51,7 +51,7 @@ fn unchosen(document: &Document<'_>, name: &str) -> Error {
         "" => "No operation name was given.".to_owned(),
         name => format!("The provided operation name was: {name:?}"),
     };
-    Error::told(format!("{what}\n\n{given}\n"), None)
+    Error::told(format!("{what}\n\n{given}\n"), SmallVec::new())
 }
 
 /// Arguments without variables, made what their types say, by the bytes with which their names begin.
@@ -181,7 +181,7 @@ impl<'d> Validation<'d> {
 
     pub(super) fn error_in(&mut self, message: impl Into<String>, at: SmallVec<[Pos; 1]>) {
         if !self.full() {
-            self.errors.push(Error::told(message, Some(at)));
+            self.errors.push(Error::told(message, at));
         }
     }
 
