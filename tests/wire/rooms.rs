@@ -196,7 +196,8 @@ fn what_cannot_be_meant_is_named_and_never_sent() {
                 r#"{{"name":"BadRequest","message":"{message}","code":400,"className":"bad-request","errors":{errors}}}"#
             )
         };
-        let unreadable = bad("The body is not readable JSON", "{}");
+        let unreadable = |why: &str| bad(why, "{}");
+        let twice = |name: &str| unreadable(&format!("the body has the member `{name}` twice"));
         let room = bad("Room is required", r#"{"room":"required"}"#);
         let cases = [
             (r#"{"room":"lobby"}"#, BLANK),
@@ -208,19 +209,35 @@ fn what_cannot_be_meant_is_named_and_never_sent() {
             (r#"{"room":null,"text":"hello"}"#, &room),
             (r#"{}"#, &room),
             ("", &room),
-            (r#"{"room":"lobby","text":"hello""#, &unreadable),
-            (r#"{"room":"lobby","text":"hello"} x"#, &unreadable),
-            (r#"{"room":"lobby","text":"a","text":"b"}"#, &unreadable),
-            (r#"{"room":"lobby","room":"den","text":"a"}"#, &unreadable),
+            (
+                r#"{"room":"lobby","text":"hello""#,
+                &unreadable(
+                    "the body is not JSON: EOF while parsing an object at line 1 column 30",
+                ),
+            ),
+            (
+                r#"{"room":"lobby","text":"hello"} x"#,
+                &unreadable("the body is not JSON: trailing characters at line 1 column 33"),
+            ),
+            (r#"{"room":"lobby","text":"a","text":"b"}"#, &twice("text")),
+            (
+                r#"{"room":"lobby","room":"den","text":"a"}"#,
+                &twice("room"),
+            ),
             (
                 r#"{"room":"lobby","x":{"y":1,"y":2},"text":"a"}"#,
-                &unreadable,
+                &twice("y"),
             ),
             (
                 r#"{"room":"lobby","te\u0078t":"a","text":"b"}"#,
-                &unreadable,
+                &twice("text"),
             ),
-            (r#"{"room":"lobby","text":"\ud800"}"#, &unreadable),
+            (
+                r#"{"room":"lobby","text":"\ud800"}"#,
+                &unreadable(
+                    "the body is not JSON: unexpected end of hex escape at line 1 column 31",
+                ),
+            ),
             (
                 r#"{"room":["lobby"],"text":"hello"}"#,
                 &bad("Invalid value of room", r#"{"room":"invalid"}"#),
@@ -243,7 +260,14 @@ fn what_cannot_be_meant_is_named_and_never_sent() {
         }
         let raw = [&br#"{"room":"lobby","text":""#[..], b"\xff\xfe", br#""}"#].concat();
         let reply = server.request("POST", "/chat-messages", &headers(alice), &raw);
-        assert_eq!(answer(&reply), (400, unreadable.as_str()));
+        assert_eq!(
+            answer(&reply),
+            (
+                400,
+                unreadable("the body is not JSON: invalid utf-8 sequence of 1 bytes from index 24")
+                    .as_str()
+            )
+        );
         // A form is no JSON, whatever the service behind it would make of it.
         let form = [
             "Content-Type: application/x-www-form-urlencoded",
