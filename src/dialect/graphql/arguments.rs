@@ -101,9 +101,12 @@ impl<'d> Validation<'d> {
     ) -> Value {
         let (schema, name) = (self.schema, given.name().as_str());
         let required = !input.of.nullable && input.default.is_none();
+        // Values are given for the chosen operation's variables alone.
+        if literal.open() && !self.is_chosen() {
+            return Value::Good;
+        }
         let found = match (&self.values, literal) {
             (None, Literal::Variable(variable)) => {
-                // Only the chosen operation's variables have values.
                 let definitions = self.operation.into_iter().flat_map(document::definitions);
                 let defined =
                     definitions.filter(|definition| definition.variable().as_str() == &**variable);

@@ -143,6 +143,29 @@ impl<'d> Document<'d> {
         self.parsed.operation_definitions()
     }
 
+    /// The operation of this name, or the only one.
+    pub fn choose(&self, wanted: &str) -> Option<&OperationDefinition<'d>> {
+        match self.operations() {
+            [only] if wanted.is_empty() => Some(only),
+            many => many.iter().rev().find(|one| name(one) == Some(wanted)),
+        }
+    }
+
+    /// What is told when no operation is chosen.
+    pub fn unchosen(&self, wanted: &str) -> Error {
+        let what = match self.operations() {
+            [_] if !wanted.is_empty() => {
+                "The provided operation name did not match the operation in the query."
+            }
+            _ => "Must provide a valid operation name if query contains multiple operations.",
+        };
+        let given = match wanted {
+            "" => "No operation name was given.".to_owned(),
+            wanted => format!("The provided operation name was: {wanted:?}"),
+        };
+        Error::told(format!("{what}\n\n{given}\n"), SmallVec::new())
+    }
+
     pub fn fragments(&self) -> &[FragmentDefinition<'d>] {
         self.parsed.fragment_definitions()
     }

@@ -45,8 +45,6 @@ pub struct Plan {
 pub struct Definition {
     name: Box<str>,
     at: Pos,
-    /// It is one of the operation that is run.
-    own: bool,
     of: TypeRef,
     default: Option<Rc<Literal>>,
 }
@@ -148,7 +146,7 @@ impl Plan {
     ) -> Result<Plan, Failure> {
         let source = Source::new(text)?;
         let document = source.parse()?;
-        let chosen = validate::choose(&document, name);
+        let chosen = document.choose(name);
         if let Some(operation) = chosen {
             forbidden(operation.as_ref().operation_type(), post)?;
         }
@@ -239,7 +237,7 @@ impl Definition {
 /// Is a condition's variable true?
 pub fn holds(definitions: &[Definition], given: &Variables, name: &str) -> bool {
     let mut defined = definitions.iter();
-    let defined = defined.find(|defined| defined.own && *defined.name == *name);
+    let defined = defined.find(|defined| *defined.name == *name);
     defined
         .and_then(|defined| defined.value(given))
         .is_some_and(|value| **value == Literal::Bool(true))
@@ -250,17 +248,11 @@ fn definitions(
     document: &Document<'_>,
     operation: &OperationDefinition<'_>,
 ) -> Vec<Definition> {
-    let operations = document.operations().iter();
-    let definitions = operations.flat_map(|one| {
-        let own = std::ptr::eq(one, operation);
-        let definitions = document::definitions(one).iter();
-        definitions.map(move |definition| (own, definition))
-    });
-    let known = definitions.filter_map(|(own, definition)| {
+    let definitions = document::definitions(operation).iter();
+    let known = definitions.filter_map(|definition| {
         Some(Definition {
             name: definition.variable().as_str().into(),
             at: document.pos(definition.variable()),
-            own,
             of: schema.resolve(definition.r#type())?,
             default: definition
                 .default_value()
@@ -284,9 +276,8 @@ fn filled(definitions: &[Definition], given: &Variables) -> Result<Variables, Fa
                 ))
             }
             // Whether it is of the right type is told of the argument in which it stands.
-            Some(value) if definition.own => known.set(name, value.clone()),
-            // Those of the other operations must be there all the same.
-            _ => {}
+            Some(value) => known.set(name, value.clone()),
+            None => {}
         }
     }
     if errors.is_empty() {

@@ -28,32 +28,6 @@ pub(super) const MAX_ERRORS: usize = 100;
 /// Bytes of variables that are filled in to see what is wrong with them.
 const MAX_FILLED: usize = 1 << 20;
 
-/// Finds the operation of this name, or the only one.
-pub fn choose<'d>(document: &'d Document<'d>, name: &str) -> Option<&'d OperationDefinition<'d>> {
-    match document.operations() {
-        [only] if name.is_empty() => Some(only),
-        many => many
-            .iter()
-            .rev()
-            .find(|one| document::name(one).is_some_and(|known| known == name)),
-    }
-}
-
-/// What is told when no operation is chosen.
-fn unchosen(document: &Document<'_>, name: &str) -> Error {
-    let what = match document.operations() {
-        [_] if !name.is_empty() => {
-            "The provided operation name did not match the operation in the query."
-        }
-        _ => "Must provide a valid operation name if query contains multiple operations.",
-    };
-    let given = match name {
-        "" => "No operation name was given.".to_owned(),
-        name => format!("The provided operation name was: {name:?}"),
-    };
-    Error::told(format!("{what}\n\n{given}\n"), SmallVec::new())
-}
-
 /// Arguments without variables, made what their types say, by the bytes with which their names begin.
 pub type Coerced = Vec<(usize, Tree)>;
 
@@ -119,7 +93,7 @@ fn walked<'d>(
     if !errors.is_empty() {
         return (errors, Coerced::new());
     }
-    let operation = choose(document, name);
+    let operation = document.choose(name);
     let operations = document.operations().iter();
     let mut validation = Validation {
         schema,
@@ -133,7 +107,7 @@ fn walked<'d>(
         errors,
     };
     if operation.is_none() {
-        validation.errors.push(unchosen(document, name));
+        validation.errors.push(document.unchosen(name));
     }
     for fragment in fragments.ordered(document) {
         validation.fragment(fragment);
@@ -191,6 +165,14 @@ impl<'d> Validation<'d> {
         self.errors.len() >= most
     }
 
+    /// Is what is walked the chosen operation's? Absinthe asks for the values of all operations' variables; but programs
+    /// send all they have in one document, with values for what they ask, and are none the worse for an answer.
+    pub(super) fn is_chosen(&self) -> bool {
+        let mut within = self.within.iter().map(|at| self.uses[*at].operation);
+        let chosen = self.operation;
+        within.any(|one| chosen.is_some_and(|chosen| std::ptr::eq(one, chosen)))
+    }
+
     /// A place in an operation, and the operation's own.
     pub(super) fn in_operation(&self, at: usize, operation: usize) -> SmallVec<[Pos; 1]> {
         let mut places = self.document.begin(self.uses[operation].operation);
@@ -235,10 +217,7 @@ impl<'d> Validation<'d> {
             OperationType::Subscription => self.schema.subscription,
         };
         let items = selections(operation.selection_set());
-        let chosen = self
-            .operation
-            .is_some_and(|one| std::ptr::eq(one, operation));
-        if kind == OperationType::Subscription && items.len() > 1 && chosen {
+        if kind == OperationType::Subscription && items.len() > 1 && self.is_chosen() {
             let message = "Only one field is permitted on the root object when subscribing";
             self.error_in(message, self.document.begin(operation));
         }
@@ -293,6 +272,7 @@ impl<'d> Validation<'d> {
             }
         }
         if let Some((given, _)) = &self.values
+            && self.is_chosen()
             && shown.ends_with('!')
             && !document::provides(definition, given)
         {
