@@ -103,6 +103,7 @@ fn serve(
     config: &Config,
     dialects: Vec<Dialect>,
 ) -> Result<()> {
+    let watch = app::Watch::new(draft.files());
     crate::log::events(&config.log)?;
     let examples = if config.demonstration {
         examples(config, &dialects)
@@ -121,7 +122,7 @@ fn serve(
     drop(out);
     // A file that was there at start is needed from then on: to lose it is a mistake, and no wish for a demonstration.
     let named = arguments.config.clone().or_else(|| draft.found());
-    app::attend(&running, named, draft.files(), config.watch)?;
+    app::attend(&running, named, watch, config.watch)?;
     running.stop();
     running.wait()
 }

@@ -40,6 +40,7 @@ use reload::Reloads;
 use serve::{Current, Door};
 
 pub use certificates::expiry_warning;
+pub use reload::Watch;
 pub use signals::attend;
 pub use sources::{dialects, explained, read};
 

@@ -27,8 +27,7 @@ pub struct Reloader<'r> {
 
 impl<'r> Reloader<'r> {
     /// For a Sabir that was started with what was named so, and that took in these files.
-    pub fn new(running: &'r Running, named: Option<PathBuf>, files: Vec<PathBuf>) -> Reloader<'r> {
-        let watch = Watch::new(files);
+    pub fn new(running: &'r Running, named: Option<PathBuf>, watch: Watch) -> Reloader<'r> {
         Reloader {
             running,
             named,
@@ -185,7 +184,8 @@ struct Print {
 type Prints = BTreeMap<PathBuf, Option<Print>>;
 
 /// Files that are looked at.
-struct Watch {
+#[derive(Debug)]
+pub struct Watch {
     files: BTreeSet<PathBuf>,
     /// As they were read last.
     read: Prints,
@@ -194,7 +194,8 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(files: Vec<PathBuf>) -> Watch {
+    /// For files that have just been read: what changes while Sabir starts is a change.
+    pub fn new(files: Vec<PathBuf>) -> Watch {
         let mut watch = Watch {
             files: BTreeSet::new(),
             read: Prints::new(),

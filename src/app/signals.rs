@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Running;
-use super::reload::Reloader;
+use super::reload::{Reloader, Watch};
 
 /// Longer than any process lives.
 const NEVER: Duration = Duration::from_secs(365 * 86_400);
@@ -44,8 +44,8 @@ impl Stop {
 pub fn attend(
     running: &Running,
     named: Option<PathBuf>,
-    files: Vec<PathBuf>,
-    watch: Duration,
+    watch: Watch,
+    every: Duration,
 ) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut stop = runtime.block_on(async {
@@ -54,8 +54,8 @@ pub fn attend(
             interrupt: signal(SignalKind::interrupt())?,
         };
         let mut hangup = signal(SignalKind::hangup())?;
-        let mut reloader = Reloader::new(running, named, files);
-        let mut look = interval(if watch.is_zero() { NEVER } else { watch });
+        let mut reloader = Reloader::new(running, named, watch);
+        let mut look = interval(if every.is_zero() { NEVER } else { every });
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
