@@ -222,34 +222,37 @@ pub fn name<'d>(operation: &'d OperationDefinition<'d>) -> Option<&'d str> {
     operation.as_ref().name()
 }
 
+/// The members of a list that may not be there.
+fn all<'d, L, T>(list: Option<&'d L>) -> &'d [T]
+where
+    L: AsIter<Item = T, Iterator<'d> = std::slice::Iter<'d, T>> + 'd,
+{
+    list.map_or(&[], |list| list.iter().as_slice())
+}
+
 /// The variables that an operation defines.
 pub fn definitions<'d>(operation: &'d OperationDefinition<'d>) -> &'d [VariableDefinition<'d>] {
-    let definitions = operation.as_ref().variable_definitions();
-    definitions.map_or(&[], |definitions| definitions.iter().as_slice())
+    all(operation.as_ref().variable_definitions())
 }
 
 pub fn operation_directives<'d>(
     operation: &'d OperationDefinition<'d>,
 ) -> &'d [VariableDirective<'d>] {
-    let directives = operation.as_ref().directives();
-    directives.map_or(&[], |directives| directives.iter().as_slice())
+    all(operation.as_ref().directives())
 }
 
 pub fn fragment_directives<'d>(
     fragment: &'d FragmentDefinition<'d>,
 ) -> &'d [VariableDirective<'d>] {
-    let directives = fragment.directives();
-    directives.map_or(&[], |directives| directives.iter().as_slice())
+    all(fragment.directives())
 }
 
 pub fn directives<'d>(selection: &'d Selection<'d>) -> &'d [VariableDirective<'d>] {
-    let directives = selection.as_ref().directives();
-    directives.map_or(&[], |directives| directives.iter().as_slice())
+    all(selection.as_ref().directives())
 }
 
 pub fn directive_arguments<'d>(directive: &'d VariableDirective<'d>) -> &'d [VariableArgument<'d>] {
-    let arguments = directive.arguments();
-    arguments.map_or(&[], |arguments| arguments.iter().as_slice())
+    all(directive.arguments())
 }
 
 /// A directive's condition.
@@ -303,10 +306,9 @@ pub fn type_name(of: &VariableType<'_>) -> String {
 
 /// What a field or a fragment selects.
 pub fn selections<'d>(set: impl Into<Option<&'d SelectionSet<'d>>>) -> &'d [Selection<'d>] {
-    set.into().map_or(&[], |set| set.iter().as_slice())
+    all(set.into())
 }
 
 pub fn arguments<'d>(field: &'d Field<'d>) -> &'d [VariableArgument<'d>] {
-    let arguments = field.arguments();
-    arguments.map_or(&[], |arguments| arguments.iter().as_slice())
+    all(field.arguments())
 }

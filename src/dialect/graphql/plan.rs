@@ -27,7 +27,6 @@ pub struct Plan {
     pub roots: Vec<Node>,
     /// The roots in the document's order.
     pub order: Vec<usize>,
-    /// Of all operations.
     variables: Vec<Definition>,
     /// The document and the operation's name, where values of variables may be wrong.
     asked: Option<(Box<str>, Box<str>)>,
